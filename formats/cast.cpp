@@ -1,0 +1,250 @@
+#include "binade/formats/cast.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include "binade/formats/catalog.hpp"
+#include "cast_kernels.hpp"
+
+namespace binade {
+namespace {
+
+using detail::CastKernels;
+using detail::EncodePlan;
+using detail::RandomStream;
+
+const CastKernels& kernels() {
+  switch (isa()) {
+#if defined(BINADE_HAVE_X86_64_LEVELS)
+    case Isa::kX86_64_v3:
+      return detail::x86_64_v3::cast_kernels();
+    case Isa::kX86_64_v4:
+      return detail::x86_64_v4::cast_kernels();
+#endif
+    default:
+      return detail::baseline::cast_kernels();
+  }
+}
+
+std::uint64_t load_container(const void* data, int bits, std::size_t i) {
+  switch (bits) {
+    case 8:
+      return static_cast<const std::uint8_t*>(data)[i];
+    case 16:
+      return static_cast<const std::uint16_t*>(data)[i];
+    case 32:
+      return static_cast<const std::uint32_t*>(data)[i];
+    default:
+      return static_cast<const std::uint64_t*>(data)[i];
+  }
+}
+
+void store_container(void* data, int bits, std::size_t i, std::uint64_t word) {
+  switch (bits) {
+    case 8:
+      static_cast<std::uint8_t*>(data)[i] = static_cast<std::uint8_t>(word);
+      break;
+    case 16:
+      static_cast<std::uint16_t*>(data)[i] = static_cast<std::uint16_t>(word);
+      break;
+    case 32:
+      static_cast<std::uint32_t*>(data)[i] = static_cast<std::uint32_t>(word);
+      break;
+    default:
+      static_cast<std::uint64_t*>(data)[i] = word;
+  }
+}
+
+/// Formats that embed in neither fp32 nor fp64, or have fewer than fp64's exponents to spare.
+void cast_scalar(FloatFormat from, const void* source, FloatFormat to, void* target,
+                 std::size_t count, CastRules rules, RandomStream random) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t code =
+        code_of_container(from, load_container(source, from.container_bits(), i));
+    const std::uint64_t draw = is_stochastic(rules.rounding)
+                                   ? random_at(random.seed, random.first + i) &
+                                         ((std::uint64_t{1} << rules.random_bits) - 1)
+                                   : 0;
+    store_container(target, to.container_bits(), i,
+                    container_of_code(to, convert(from, code, to, rules, draw)));
+  }
+}
+
+/// Whether the loops may work on words of this kind: the source widens to it exactly and the target
+/// is rounded from it in one step.
+template <class Word>
+bool word_serves(FloatFormat from, FloatFormat to) {
+  constexpr FloatFormat wide = sizeof(Word) == 4 ? kFp32Format : kFp64Format;
+  return embeds_in(from, wide) && from.emin() >= wide.emin() &&
+         detail::source_word_suffices<Word>(to);
+}
+
+template <class Word>
+void cast_blocks(FloatFormat from, const std::byte* source, FloatFormat to, std::byte* target,
+                 std::size_t count, CastRules rules, RandomStream random) {
+  constexpr FloatFormat wide = sizeof(Word) == 4 ? kFp32Format : kFp64Format;
+  constexpr std::size_t kBlock = 2048;
+  const CastKernels& k = kernels();
+  const EncodePlan<Word> plan = detail::make_plan<Word>(to, rules);
+  const int rounding = static_cast<int>(rules.rounding);
+  const auto encode_loop = [&] {
+    if constexpr (sizeof(Word) == 4) {
+      const auto named = rules.rounding == Rounding::kNearestEven ? k.encode32_named(to) : nullptr;
+      return named != nullptr ? named : k.encode32[rounding][detail::container_index(to)];
+    } else {
+      return k.encode64[rounding][detail::container_index(to)];
+    }
+  }();
+  const std::size_t in_bytes = static_cast<std::size_t>(from.container_bits()) / 8;
+  const std::size_t out_bytes = static_cast<std::size_t>(to.container_bits()) / 8;
+  alignas(64) Word buffer[kBlock];
+  for (std::size_t at = 0; at < count; at += kBlock) {
+    const std::size_t n = std::min(kBlock, count - at);
+    const std::byte* in = source + at * in_bytes;
+    if (from == wide) {
+      std::memcpy(buffer, in, n * sizeof(Word));  // also makes casting in place safe
+    } else if constexpr (sizeof(Word) == 4) {
+      k.decode32[detail::container_index(from)](in, buffer, n, from);
+    } else {
+      k.decode64[detail::container_index(from)](in, buffer, n, from);
+    }
+    encode_loop(buffer, target + at * out_bytes, n, plan, to.padding_bits,
+                RandomStream{random.seed, random.first + at});
+  }
+}
+
+void cast_stream(FloatFormat from, const void* source, FloatFormat to, void* target,
+                 std::size_t count, CastRules rules, RandomStream random) {
+  const auto* in = static_cast<const std::byte*>(source);
+  auto* out = static_cast<std::byte*>(target);
+  if (word_serves<std::uint32_t>(from, to)) {
+    cast_blocks<std::uint32_t>(from, in, to, out, count, rules, random);
+  } else if (word_serves<std::uint64_t>(from, to)) {
+    cast_blocks<std::uint64_t>(from, in, to, out, count, rules, random);
+  } else {
+    cast_scalar(from, source, to, target, count, rules, random);
+  }
+}
+
+void check(CastRules rules) {
+  if (is_stochastic(rules.rounding) &&
+      (rules.random_bits < 1 || rules.random_bits > kMaxRandomBits)) {
+    throw std::invalid_argument("stochastic rounding takes 1 to " + std::to_string(kMaxRandomBits) +
+                                " random bits, not " + std::to_string(rules.random_bits));
+  }
+}
+
+constexpr std::pair<Rounding, std::string_view> kRoundingNames[] = {
+    {Rounding::kNearestEven, "nearest_even"},
+    {Rounding::kNearestAway, "nearest_away"},
+    {Rounding::kTowardZero, "toward_zero"},
+    {Rounding::kUp, "up"},
+    {Rounding::kDown, "down"},
+    {Rounding::kToOdd, "to_odd"},
+    {Rounding::kStochasticA, "stochastic_a"},
+    {Rounding::kStochasticB, "stochastic_b"},
+    {Rounding::kStochasticC, "stochastic_c"}};
+
+struct OverflowName {
+  std::string_view name;
+  Overflow overflow;
+  InfinityRule infinity;
+};
+constexpr OverflowName kOverflowNames[] = {
+    {"saturate", Overflow::kSaturate, InfinityRule::kSaturate},
+    {"special", Overflow::kSpecial, InfinityRule::kPropagate},
+    {"sat_finite", Overflow::kSaturate, InfinityRule::kSaturate},
+    {"sat_propagate", Overflow::kSaturate, InfinityRule::kPropagate},
+    {"sat_none", Overflow::kSpecial, InfinityRule::kPropagate}};
+
+constexpr std::pair<NanRule, std::string_view> kNanNames[] = {{NanRule::kCanonical, "canonical"},
+                                                              {NanRule::kKeepSign, "keep_sign"}};
+
+[[noreturn]] void unknown(std::string_view kind, std::string_view name,
+                          const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& n : names) list += (list.empty() ? "" : ", ") + n;
+  throw std::invalid_argument("unknown " + std::string(kind) + " '" + std::string(name) +
+                              "': expected one of " + list);
+}
+
+}  // namespace
+
+void cast(FloatFormat from, const void* source, FloatFormat to, void* target, std::size_t count,
+          CastRules rules, std::uint64_t seed) {
+  check(rules);
+  cast_stream(from, source, to, target, count, rules, RandomStream{seed, 0});
+}
+
+void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded, CastRules rules,
+              std::uint64_t seed) {
+  check(rules);
+  if (x.size() != rounded.size()) {
+    throw std::invalid_argument("round_to: " + std::to_string(x.size()) + " inputs for " +
+                                std::to_string(rounded.size()) + " outputs");
+  }
+  constexpr std::size_t kBlock = 2048;
+  std::uint64_t codes[kBlock];
+  for (std::size_t at = 0; at < x.size(); at += kBlock) {
+    const std::size_t n = std::min(kBlock, x.size() - at);
+    cast_stream(kFp32Format, x.data() + at, f, codes, n, rules, RandomStream{seed, at});
+    decode(f, codes, rounded.subspan(at, n));
+  }
+}
+
+void decode(FloatFormat f, const void* codes, std::span<float> values) {
+  if (f != kFp32Format && !embeds_in(f, kFp32Format)) {
+    throw std::invalid_argument("format " + format_name(f) + " does not fit in fp32");
+  }
+  cast(f, codes, kFp32Format, values.data(), values.size(), kIeeeRules);
+}
+
+Rounding parse_rounding(std::string_view name) {
+  for (const auto& [value, text] : kRoundingNames) {
+    if (text == name) return value;
+  }
+  unknown("rounding", name, rounding_names());
+}
+
+void parse_overflow(std::string_view name, CastRules& rules) {
+  for (const OverflowName& o : kOverflowNames) {
+    if (o.name == name) {
+      rules.overflow = o.overflow;
+      rules.infinity = o.infinity;
+      return;
+    }
+  }
+  unknown("overflow rule", name, overflow_names());
+}
+
+NanRule parse_nan_rule(std::string_view name) {
+  for (const auto& [value, text] : kNanNames) {
+    if (text == name) return value;
+  }
+  unknown("NaN rule", name, nan_rule_names());
+}
+
+std::string_view name_of(Rounding rounding) {
+  return kRoundingNames[static_cast<int>(rounding)].second;
+}
+std::string_view name_of(NanRule rule) { return kNanNames[static_cast<int>(rule)].second; }
+
+std::vector<std::string> rounding_names() {
+  std::vector<std::string> names;
+  for (const auto& [value, text] : kRoundingNames) names.emplace_back(text);
+  return names;
+}
+std::vector<std::string> overflow_names() {
+  std::vector<std::string> names;
+  for (const OverflowName& o : kOverflowNames) names.emplace_back(o.name);
+  return names;
+}
+std::vector<std::string> nan_rule_names() {
+  std::vector<std::string> names;
+  for (const auto& [value, text] : kNanNames) names.emplace_back(text);
+  return names;
+}
+
+}  // namespace binade
