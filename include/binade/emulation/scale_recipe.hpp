@@ -24,7 +24,7 @@ enum class ScaleFormula : std::uint8_t {
   kReciprocalConstant,  ///< s = amax * fl(1 / max_finite): what CUDA PyTorch makes of a / 448
   kInverseFirst,        ///< inv = max_finite / amax, s = 1 / inv
   kBoth,                ///< s = amax / max_finite and inv = max_finite / amax, each rounded once
-  kExponentOnly,        ///< s = 2^(floor(log2 amax) - emax): OCP MX
+  kAmaxExponent,        ///< s = 2^(floor(log2 amax) - emax): OCP MX
 };
 
 /// How a power of two is made of it.
