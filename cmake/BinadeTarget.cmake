@@ -26,8 +26,11 @@ endfunction()
 
 function(binade_settings name)
   target_compile_features(${name} PUBLIC cxx_std_20)
-  target_compile_options(${name} PRIVATE ${BINADE_BIT_FLAGS} ${BINADE_WARNINGS}
-    $<$<BOOL:${BINADE_WERROR}>:-Werror>)
+  set(host_flags ${BINADE_BIT_FLAGS} ${BINADE_WARNINGS})
+  if(BINADE_WERROR)
+    list(APPEND host_flags -Werror)
+  endif()
+  target_compile_options(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${host_flags}>")
 endfunction()
 
 # Compiles every *.isa.cpp of this folder once per instruction set. The file sees BINADE_ISA as the

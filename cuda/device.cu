@@ -1,0 +1,33 @@
+#include <cuda_runtime.h>
+
+#include "binade/cuda/device.hpp"
+
+namespace binade::cuda {
+
+std::vector<Device> devices() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) return {};
+  std::vector<Device> list;
+  for (int ordinal = 0; ordinal < count; ++ordinal) {
+    cudaDeviceProp properties{};
+    if (cudaGetDeviceProperties(&properties, ordinal) != cudaSuccess) continue;
+    list.push_back({ordinal, properties.name, properties.major * 10 + properties.minor,
+                    properties.totalGlobalMem, properties.multiProcessorCount});
+  }
+  return list;
+}
+
+std::string describe_devices() {
+  int count = 0;
+  if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
+    return std::string("no CUDA device: ") + cudaGetErrorString(error);
+  }
+  std::string text;
+  for (const Device& device : devices()) {
+    text += (text.empty() ? "" : ", ") + device.name + " (sm_" +
+            std::to_string(device.compute_capability) + ")";
+  }
+  return text.empty() ? "no CUDA device: the driver reports none" : text;
+}
+
+}  // namespace binade::cuda

@@ -1,0 +1,10 @@
+// The build without CUDA: the same symbols, and one line that says so.
+#include "binade/cuda/device.hpp"
+
+namespace binade::cuda {
+
+std::vector<Device> devices() { return {}; }
+
+std::string describe_devices() { return "no CUDA device: this build has no CUDA"; }
+
+}  // namespace binade::cuda
