@@ -1,0 +1,77 @@
+// The list of experiments, and how their arguments come to be.
+#include <algorithm>
+#include <stdexcept>
+
+#include "binade/experiments/experiment.hpp"
+#include "binade/formats/catalog.hpp"
+
+// One line an experiment, in the order of `binade list`; each is defined in the file of its name.
+#define BINADE_EXPERIMENTS(record) record(cast_error)
+
+namespace binade::experiments {
+
+#define BINADE_DECLARE(name) Experiment name();
+BINADE_EXPERIMENTS(BINADE_DECLARE)
+#undef BINADE_DECLARE
+
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+const Parameter& find_parameter(const Experiment& experiment, const std::string& name) {
+  std::vector<std::string> names;
+  for (const Parameter& p : experiment.parameters) {
+    if (p.name == name) return p;
+    names.push_back(p.name);
+  }
+  throw std::invalid_argument("experiment " + experiment.name + " has no parameter '" + name +
+                              "'; it has " + joined(names));
+}
+
+void check_choices(const Arguments& arguments, const Parameter& parameter) {
+  if (parameter.choices.empty()) return;
+  for (const std::string& item : arguments.text_list(parameter.name)) {
+    if (std::ranges::find(parameter.choices, item) == parameter.choices.end()) {
+      throw std::invalid_argument("parameter " + parameter.name + ": found '" + item +
+                                  "', expected one of " + joined(parameter.choices));
+    }
+  }
+}
+
+}  // namespace
+
+const std::vector<Experiment>& registry() {
+#define BINADE_RECORD(name) name(),
+  static const std::vector<Experiment> all = {BINADE_EXPERIMENTS(BINADE_RECORD)};
+#undef BINADE_RECORD
+  return all;
+}
+
+const Experiment& find_experiment(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Experiment& e : registry()) {
+    if (e.name == name) return e;
+    names.push_back(e.name);
+  }
+  throw std::invalid_argument("no experiment '" + std::string(name) +
+                              "'; nearest: " + joined(nearest_names(name, names)));
+}
+
+Arguments make_arguments(const Experiment& experiment,
+                         const std::map<std::string, std::string>& given, bool smoke) {
+  Arguments arguments;
+  for (const Parameter& p : experiment.parameters) {
+    arguments.values[p.name] = smoke && !p.smoke_value.empty() ? p.smoke_value : p.default_value;
+  }
+  for (const auto& [name, value] : given) {
+    arguments.values[find_parameter(experiment, name).name] = value;
+  }
+  for (const Parameter& p : experiment.parameters) check_choices(arguments, p);
+  return arguments;
+}
+
+}  // namespace binade::experiments
