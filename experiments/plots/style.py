@@ -1,0 +1,128 @@
+"""What the plots share: reading an experiment's CSV, the palette, labels, and saving."""
+import argparse
+import csv
+import pathlib
+import textwrap
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+
+# Okabe and Ito's palette without its yellow, which is too faint on white: told apart under the
+# common forms of colour blindness.
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"]
+INK, FAINT, GRID = "#1a1a1a", "#6b6b6b", "#e3e3e3"
+
+plt.rcParams.update({
+    "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white",
+    "font.family": "DejaVu Sans", "font.size": 10, "axes.labelsize": 10,
+    "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.titleweight": "bold",
+    "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
+    "axes.edgecolor": FAINT, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.8, "axes.axisbelow": True,
+    "lines.linewidth": 1.8, "svg.fonttype": "none", "svg.hashsalt": "binade",
+})
+
+
+class Data:
+    """The columns of a CSV by name, numbers as arrays, and the comment lines before the header."""
+
+    def __init__(self, path):
+        lines = pathlib.Path(path).read_text().splitlines()
+        first = next(i for i, line in enumerate(lines) if not line.startswith("#"))
+        self.provenance = " ".join(line.lstrip("# ") for line in lines[:first])
+        rows = list(csv.reader(lines[first:]))
+        self.columns = {name: self._typed([row[i] for row in rows[1:]])
+                        for i, name in enumerate(rows[0])}
+
+    @staticmethod
+    def _typed(cells):
+        try:
+            return np.array([float(cell) for cell in cells])
+        except ValueError:
+            return np.array(cells)
+
+    def __getitem__(self, name):
+        return self.columns[name]
+
+    def where(self, **conditions):
+        """The rows whose columns have these values."""
+        keep = np.ones(len(next(iter(self.columns.values()))), bool)
+        for name, value in conditions.items():
+            keep &= self[name] == value
+        part = object.__new__(Data)
+        part.provenance = self.provenance
+        part.columns = {name: values[keep] for name, values in self.columns.items()}
+        return part
+
+    def values(self, name):
+        """The different values of a column, in the order of their first row."""
+        return list(dict.fromkeys(self[name].tolist()))
+
+
+def figure(question, subtitle, size, **subplots):
+    """A figure under its question; returns it with its axes."""
+    fig, axes = plt.subplots(figsize=size, layout="constrained", **subplots)
+    wrapped = "\n".join(textwrap.wrap(subtitle, int(size[0] * 13.5)))
+    height = size[1]
+    fig.text(0.02, 1 - 0.16 / height, question, fontsize=14, fontweight="bold", va="top")
+    fig.text(0.02, 1 - 0.50 / height, wrapped, fontsize=9.5, color=FAINT, va="top",
+             linespacing=1.35)
+    head = 0.80 + 0.19 * wrapped.count("\n")
+    fig.get_layout_engine().set(rect=(0.01, 0.34 / height, 0.98, 1 - (head + 0.34) / height),
+                                h_pad=0.08, w_pad=0.06)
+    return fig, axes
+
+
+def percent(axis, digits=None):
+    """Shares as per cent, with as few digits as they need."""
+    def text(value, _):
+        shown = f"{100 * value:.{digits}f}" if digits is not None else f"{100 * value:g}"
+        return shown + " %"
+    axis.set_major_formatter(matplotlib.ticker.FuncFormatter(text))
+    axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+
+
+def powers(axis, base=10):
+    """Powers of ten or two as powers."""
+    axis.set_major_formatter(matplotlib.ticker.LogFormatterMathtext(base=base))
+    axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+
+
+def label_ends(axis, labels, gap=13.0):
+    """Direct labels right of the lines' ends: [(x, y, text, color)], pushed apart by `gap` points."""
+    axis.figure.canvas.draw()
+    scale = 72.0 / axis.figure.dpi
+    placed = []
+    for x, y, text, color in sorted(labels, key=lambda label: label[1]):
+        at = axis.transData.transform((x, y))[1] * scale
+        height = max(at, placed[-1] + gap) if placed else at
+        placed.append(height)
+        axis.annotate(text, (x, y), xytext=(7, height - at), textcoords="offset points",
+                      color=color, va="center", fontsize=9.5, fontweight="bold",
+                      annotation_clip=False)
+
+
+def save(fig, data, source, out):
+    """The provenance in small print, then PNG and SVG under `out`, named like the CSV."""
+    width, height = fig.get_size_inches()
+    small = textwrap.shorten(data.provenance, int(width * 44), placeholder=" ...")
+    fig.text(0.02, 0.08 / height, "\n".join(textwrap.wrap(small, int(width * 22))), fontsize=6.5,
+             color=FAINT, va="bottom")
+    out.mkdir(parents=True, exist_ok=True)
+    stem = out / pathlib.Path(source).stem
+    fig.savefig(f"{stem}.png", dpi=160)
+    fig.savefig(f"{stem}.svg", metadata={"Date": None})
+    plt.close(fig)
+
+
+def main(draw, description):
+    """Every plot's command line: CSV [--out DIR]."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("csv", help="the CSV that the experiment wrote")
+    parser.add_argument("--out", type=pathlib.Path, help="folder of the PNG and SVG (the CSV's)")
+    args = parser.parse_args()
+    data = Data(args.csv)
+    save(draw(data), data, args.csv, args.out or pathlib.Path(args.csv).parent)
