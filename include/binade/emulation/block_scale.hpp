@@ -22,11 +22,13 @@ inline constexpr Granularity kPerTensor{0, 0};
 inline constexpr Granularity kPerRow{1, 0};
 inline constexpr Granularity kPerColumn{0, 1};
 
-/// "tensor", "row", "column" or "RxC". Errors: std::invalid_argument.
+/// "tensor", "row", "column" or "RxC", where either of R and C may be * for the whole extent.
+/// Errors: std::invalid_argument.
 Granularity parse_granularity(std::string_view name);
 std::string granularity_name(Granularity granularity);
 
 /// How many blocks cover a [rows, cols] matrix; ragged blocks at the edges count.
+/// Errors: std::invalid_argument for a matrix without elements.
 struct BlockGrid {
   std::size_t rows, cols, block_rows, block_cols, grid_rows, grid_cols;
 };
@@ -45,17 +47,41 @@ struct Quantized {
   float tensor_scale = 1.0f;               ///< NVFP4's second level, else 1
 };
 
-/// Shapes: x [rows, cols] row-major. Arithmetic: the recipe's, in FP32, in the order its record
-/// states. Special values: by the recipe's policies for zero, NaN and infinite blocks.
-/// Determinism: the same bits on every ISA and thread count.
-/// Errors: std::invalid_argument for empty input, a size that is not rows * cols, or a scale type
-/// that the recipe does not have. Tests: tests/emulation/.
+/// Quantises a matrix of any format that embeds in fp32, widened exactly first.
+///
+/// Shapes: x holds rows * cols containers of `source`, row-major. Units: scales in those of x.
+/// Arithmetic: for each block amax = max |x|, then scale_of_block (scale_recipe.hpp), then for each
+/// element y = x / factor or x * factor in FP32 as the recipe applies it, then one cast of y by
+/// recipe.cast_rules. With ScaleType::kE4M3, tensor_scale_of the largest amax comes first. A block
+/// at the edge is its part inside the matrix; nothing outside is read.
+/// Special values: by the recipe's policies for zero, NaN and infinite blocks; NaN and infinite
+/// elements go through the same product and cast as the others.
+/// Determinism: the same bits on every ISA and thread count; stochastic rounding draws
+/// random_at(seed, row * cols + col).
+/// Errors: std::invalid_argument for an empty matrix, a scale type that the recipe does not have,
+/// an element or source that does not embed in fp32, an element without zero or of more than 16
+/// bits, or threads < 0. Source: the recipe's. Tests: tests/emulation/scale_*.cpp.
+Quantized quantize(FloatFormat source, const void* x, std::size_t rows, std::size_t cols,
+                   const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
+                   FloatFormat element, int threads = 0, std::uint64_t seed = 0);
+
+/// The same for fp32. Errors: also std::invalid_argument when x.size() is not rows * cols.
 Quantized quantize(std::span<const float> x, std::size_t rows, std::size_t cols,
                    const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
-                   FloatFormat element, int threads = 0);
+                   FloatFormat element, int threads = 0, std::uint64_t seed = 0);
 
-/// fl(fl(decode(code) * scale) * tensor_scale) in FP32 (the second product only where tensor_scale
-/// is not 1).
+/// Reads a quantised matrix back.
+///
+/// Shapes: x [q.rows, q.cols]. Arithmetic: fl(fl(decode(code) * scale) * tensor_scale) in FP32 (the
+/// second product only where tensor_scale is not 1). Special values: a NaN scale makes its block
+/// NaN. Determinism: the same bits on every ISA and thread count. Errors: std::invalid_argument
+/// when the sizes of x, codes or scales do not fit the shape, or threads < 0.
 void dequantize(const Quantized& q, std::span<float> x, int threads = 0);
+
+/// Scales as 8-bit codes of `scale_format` (e8m0, e4m3). Nothing is rounded: a kernel that takes
+/// powers of two and is given others is silently wrong by up to a quarter.
+/// Errors: std::invalid_argument with index and value of the first scale that is not a value of
+/// `scale_format`.
+std::vector<std::uint8_t> encode_scales(std::span<const float> scales, FloatFormat scale_format);
 
 }  // namespace binade

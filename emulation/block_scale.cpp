@@ -1,0 +1,465 @@
+#include "binade/emulation/block_scale.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <stdexcept>
+
+#include "block_scale_kernels.hpp"
+
+namespace binade {
+namespace {
+
+constexpr std::size_t kChunk = 2048;      ///< elements decoded or scaled at once: 8 KiB of fp32
+constexpr std::size_t kStripeRows = 128;  ///< taller blocks are cut, so that threads share them
+constexpr std::size_t kSmall = 1 << 15;   ///< elements below which one thread does all
+
+const detail::BlockKernels& kernels() {
+  switch (isa()) {
+#if defined(BINADE_HAVE_X86_64_LEVELS)
+    case Isa::kX86_64_v3:
+      return detail::x86_64_v3::block_kernels();
+    case Isa::kX86_64_v4:
+      return detail::x86_64_v4::block_kernels();
+#endif
+    default:
+      return detail::baseline::block_kernels();
+  }
+}
+
+std::size_t ceil_div(std::size_t a, std::size_t b) { return a / b + (a % b != 0 ? 1 : 0); }
+std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
+
+/// body(first, last): each thread gets one contiguous run of 0 .. count - 1.
+template <class Body>
+void parallel_runs(std::size_t count, int threads, Body&& body) {
+#pragma omp parallel num_threads(threads)
+  {
+    const auto all = static_cast<std::size_t>(omp_get_num_threads());
+    const auto mine = static_cast<std::size_t>(omp_get_thread_num());
+    body(count * mine / all, count * (mine + 1) / all);
+  }
+}
+
+int thread_count(int asked, std::size_t elements) {
+  if (asked < 0) {
+    throw std::invalid_argument("threads must be 0 (all) or more, not " + std::to_string(asked));
+  }
+  return asked > 0 ? asked : elements < kSmall ? 1 : omp_get_max_threads();
+}
+
+/// body(block column, first column, width) for the parts of blocks in columns [begin, end).
+template <class Body>
+void for_each_segment(const BlockGrid& g, std::size_t begin, std::size_t end, Body&& body) {
+  for (std::size_t c = begin; c < end;) {
+    const std::size_t block = c / g.block_cols;
+    const std::size_t stop = std::min(end, (block + 1) * g.block_cols);
+    body(block, c, stop - c);
+    c = stop;
+  }
+}
+
+/// The matrix as fp32: a view where it is fp32, decoded chunk by chunk elsewhere.
+struct Source {
+  FloatFormat format;
+  const std::byte* data;
+
+  const float* read(std::size_t at, std::size_t count, float* buffer) const {
+    const std::byte* from = data + at * bytes_of(format);
+    if (format == kFp32Format) return reinterpret_cast<const float*>(from);
+    decode(format, from, std::span(buffer, count));
+    return buffer;
+  }
+};
+
+/// Collects scaled elements, which arrive in row-major order, and casts them in large runs.
+class CodeWriter {
+ public:
+  CodeWriter(Quantized& q, CastRules rules, std::uint64_t seed, std::size_t first)
+      : q_(q), rules_(rules), seed_(seed), first_(first) {}
+
+  /// Room for the next `count` <= kChunk elements.
+  float* next(std::size_t count) {
+    if (used_ + count > 2 * kChunk) flush();
+    float* room = buffer_ + used_;
+    used_ += count;
+    return room;
+  }
+
+  void flush() {
+    std::uint8_t* target = q_.codes.data() + first_ * bytes_of(q_.element);
+    if (is_stochastic(rules_.rounding)) {
+      flush_stochastic(target);
+    } else {
+      cast(kFp32Format, buffer_, q_.element, target, used_, rules_);
+    }
+    first_ += used_;
+    used_ = 0;
+  }
+
+ private:
+  /// One by one, because the draw belongs to the element's place in the whole matrix.
+  void flush_stochastic(std::uint8_t* target) const {
+    const std::uint32_t mask = (std::uint32_t{1} << rules_.random_bits) - 1;
+    for (std::size_t i = 0; i < used_; ++i) {
+      const std::uint64_t code =
+          encode(q_.element, buffer_[i], rules_, random_at(seed_, first_ + i) & mask);
+      const std::uint64_t word = container_of_code(q_.element, code);
+      target[i * bytes_of(q_.element)] = static_cast<std::uint8_t>(word);
+      if (bytes_of(q_.element) == 2) target[2 * i + 1] = static_cast<std::uint8_t>(word >> 8);
+    }
+  }
+
+  alignas(64) float buffer_[2 * kChunk];
+  std::size_t used_ = 0;
+  Quantized& q_;
+  CastRules rules_;
+  std::uint64_t seed_;
+  std::size_t first_;
+};
+
+/// One call of quantize. The matrix is worked on in stripes: a stripe is a row of blocks or, where
+/// blocks are tall, a piece of one.
+class Quantizer {
+ public:
+  Quantizer(Source source, const BlockGrid& grid, const ScaleRecipe& recipe, ScaleType type,
+            Quantized& q, std::uint64_t seed)
+      : source_(source),
+        grid_(grid),
+        recipe_(recipe),
+        type_(type),
+        q_(q),
+        seed_(seed),
+        pieces_(ceil_div(grid.block_rows, kStripeRows)),
+        stripes_(grid.grid_rows * pieces_),
+        amax_(stripes_ * grid.grid_cols),
+        factors_(grid.grid_rows * grid.grid_cols),
+        kernels_(kernels()) {}
+
+  void run(int threads) {
+    if (pieces_ == 1 && type_ != ScaleType::kE4M3) {
+      // A stripe is complete in itself: it is measured and cast while it is in cache.
+      parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
+        CodeWriter writer = writer_at(first);
+        for (std::size_t s = first; s < last; ++s) {
+          measure(s);
+          derive(s);
+          apply(s, writer);
+        }
+        writer.flush();
+      });
+      return;
+    }
+    parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
+      for (std::size_t s = first; s < last; ++s) measure(s);
+    });
+    join_pieces();
+    if (type_ == ScaleType::kE4M3) derive_tensor_scale();
+    for (std::size_t g = 0; g < grid_.grid_rows; ++g) derive(g);
+    parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
+      CodeWriter writer = writer_at(first);
+      for (std::size_t s = first; s < last; ++s) apply(s, writer);
+      writer.flush();
+    });
+  }
+
+ private:
+  struct Rows {
+    std::size_t begin, end;
+  };
+  Rows rows_of(std::size_t stripe) const {
+    const std::size_t band = stripe / pieces_ * grid_.block_rows;
+    const std::size_t band_end = std::min(grid_.rows, band + grid_.block_rows);
+    const std::size_t begin = std::min(band_end, band + stripe % pieces_ * kStripeRows);
+    return {begin, pieces_ == 1 ? band_end : std::min(band_end, begin + kStripeRows)};
+  }
+
+  CodeWriter writer_at(std::size_t stripe) const {
+    const std::size_t row = stripe < stripes_ ? rows_of(stripe).begin : grid_.rows;
+    return CodeWriter(q_, recipe_.cast_rules, seed_, row * grid_.cols);
+  }
+
+  /// body(data, first column, width) for each chunk of the stripe's rows.
+  template <class Body>
+  void for_each_chunk(std::size_t stripe, Body&& body) const {
+    alignas(64) float buffer[kChunk];
+    const Rows rows = rows_of(stripe);
+    for (std::size_t r = rows.begin; r < rows.end; ++r) {
+      for (std::size_t c = 0; c < grid_.cols; c += kChunk) {
+        const std::size_t n = std::min(kChunk, grid_.cols - c);
+        body(source_.read(r * grid_.cols + c, n, buffer), c, n);
+      }
+    }
+  }
+
+  void measure(std::size_t stripe) {
+    std::uint32_t* amax = amax_.data() + stripe * grid_.grid_cols;
+    for_each_chunk(stripe, [&](const float* x, std::size_t c, std::size_t n) {
+      if (grid_.block_cols == 1) {
+        kernels_.amax_bits_each(x, n, amax + c);
+        return;
+      }
+      for_each_segment(grid_, c, c + n, [&](std::size_t block, std::size_t at, std::size_t width) {
+        amax[block] = kernels_.amax_bits(x + (at - c), width, amax[block]);
+      });
+    });
+  }
+
+  /// Folds the pieces of each row of blocks into the first of its places.
+  void join_pieces() {
+    const std::size_t width = grid_.grid_cols;
+    for (std::size_t s = 0; s < stripes_; ++s) {
+      for (std::size_t c = 0; c < width; ++c) {
+        const std::uint32_t bits = amax_[s * width + c];
+        std::uint32_t& joined = amax_[s / pieces_ * width + c];
+        joined = s % pieces_ == 0 ? bits : std::max(joined, bits);
+      }
+    }
+  }
+
+  BlockContent content(std::size_t g, std::size_t block) const {
+    constexpr std::uint32_t kInfinity = 0x7f800000u;
+    const std::uint32_t bits = amax_[g * grid_.grid_cols + block];
+    return bits < kInfinity ? BlockContent{bit_cast<float>(bits), false, false}
+                            : look_closer(g, block);
+  }
+
+  /// A block with something in it that is not finite: rare, so element by element.
+  BlockContent look_closer(std::size_t g, std::size_t block) const {
+    BlockContent found;
+    const std::size_t row_end = std::min(grid_.rows, (g + 1) * grid_.block_rows);
+    const std::size_t col_end = std::min(grid_.cols, (block + 1) * grid_.block_cols);
+    for (std::size_t r = g * grid_.block_rows; r < row_end; ++r) {
+      for (std::size_t c = block * grid_.block_cols; c < col_end; ++c) {
+        float buffer[1];
+        const float x = *source_.read(r * grid_.cols + c, 1, buffer);
+        const float magnitude = bit_cast<float>(bit_cast<std::uint32_t>(x) & 0x7fffffffu);
+        found.has_nan |= magnitude != magnitude;
+        found.has_infinity |= magnitude > kMaxFloat;
+        if (magnitude <= kMaxFloat) found.amax = std::max(found.amax, magnitude);
+      }
+    }
+    return found;
+  }
+
+  void derive_tensor_scale() {
+    float amax = 0.0f;
+    for (std::size_t g = 0; g < grid_.grid_rows; ++g) {
+      for (std::size_t c = 0; c < grid_.grid_cols; ++c) {
+        const auto usable = detail::usable_amax(recipe_, content(g, c));
+        if (usable.decision == BlockPolicy::kFollow || usable.decision == BlockPolicy::kIgnore) {
+          amax = amax < usable.amax || usable.amax != usable.amax ? usable.amax : amax;
+        }
+      }
+    }
+    tensor_ = tensor_scale_of(q_.element, amax);
+    q_.tensor_scale = tensor_.scale;
+  }
+
+  /// The scales of one row of blocks.
+  void derive(std::size_t g) {
+    const float largest_inverse = largest_element(source_.format);
+    for (std::size_t c = 0; c < grid_.grid_cols; ++c) {
+      const std::size_t at = g * grid_.grid_cols + c;
+      const BlockScale b =
+          scale_of_block(recipe_, type_, q_.element, content(g, c), tensor_, largest_inverse);
+      q_.scales[at] = b.scale;
+      factors_[at] = b.factor;
+      if (!q_.scale_codes.empty()) q_.scale_codes[at] = b.code;
+    }
+  }
+
+  void apply(std::size_t stripe, CodeWriter& writer) const {
+    const float* factors = factors_.data() + stripe / pieces_ * grid_.grid_cols;
+    const bool divides = recipe_.apply == ApplyScale::kDivide && type_ != ScaleType::kE4M3;
+    const auto scale_run = divides ? kernels_.divide : kernels_.multiply;
+    const auto scale_each = divides ? kernels_.divide_each : kernels_.multiply_each;
+    for_each_chunk(stripe, [&](const float* x, std::size_t c, std::size_t n) {
+      float* y = writer.next(n);
+      if (grid_.block_cols == 1) {
+        scale_each(x, factors + c, y, n);
+        return;
+      }
+      for_each_segment(grid_, c, c + n, [&](std::size_t block, std::size_t at, std::size_t width) {
+        scale_run(x + (at - c), factors[block], y + (at - c), width);
+      });
+    });
+  }
+
+  Source source_;
+  const BlockGrid& grid_;
+  const ScaleRecipe& recipe_;
+  ScaleType type_;
+  Quantized& q_;
+  std::uint64_t seed_;
+  std::size_t pieces_, stripes_;
+  std::vector<std::uint32_t> amax_;  ///< bits, [stripes, grid_cols]; joined: [grid_rows, grid_cols]
+  std::vector<float> factors_;       ///< [grid_rows, grid_cols]
+  TensorScale tensor_;
+  const detail::BlockKernels& kernels_;
+};
+
+void check_formats(FloatFormat source, FloatFormat element) {
+  if (source != kFp32Format && !embeds_in(source, kFp32Format)) {
+    throw std::invalid_argument("quantize: source format " + format_name(source) +
+                                " does not fit in fp32");
+  }
+  if (!embeds_in(element, kFp32Format) || !element.specials.has_zero || element.bits() > 16) {
+    throw std::invalid_argument("quantize: element format " + element_name(element) +
+                                " must have a zero, at most 16 bits, and fit in fp32");
+  }
+}
+
+void check_scale_type(const ScaleRecipe& recipe, ScaleType type) {
+  std::string offered;
+  for (const ScaleType t : recipe.scale_types) {
+    if (t == type) return;
+    offered += (offered.empty() ? "" : ", ") + std::string(name_of(t));
+  }
+  throw std::invalid_argument("recipe '" + recipe.name + "' has no " + std::string(name_of(type)) +
+                              " scales; it offers " + offered);
+}
+
+void check_random_bits(CastRules rules) {
+  if (is_stochastic(rules.rounding) &&
+      (rules.random_bits < 1 || rules.random_bits > kMaxRandomBits)) {
+    throw std::invalid_argument("stochastic rounding takes 1 to " + std::to_string(kMaxRandomBits) +
+                                " random bits, not " + std::to_string(rules.random_bits));
+  }
+}
+
+std::optional<std::size_t> parse_extent(std::string_view text) {
+  if (text == "*") return 0;
+  std::size_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value == 0) return std::nullopt;
+  return value;
+}
+
+std::string size_text(std::size_t rows, std::size_t cols) {
+  return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
+}
+
+}  // namespace
+
+Granularity parse_granularity(std::string_view name) {
+  if (name == "tensor") return kPerTensor;
+  if (name == "row") return kPerRow;
+  if (name == "column") return kPerColumn;
+  const std::size_t cross = name.find('x');
+  if (cross != std::string_view::npos) {
+    const auto rows = parse_extent(name.substr(0, cross));
+    const auto cols = parse_extent(name.substr(cross + 1));
+    if (rows && cols) return {*rows, *cols};
+  }
+  throw std::invalid_argument("granularity '" + std::string(name) +
+                              "': expected tensor, row, column or RxC such as 1x128 or 128x128");
+}
+
+std::string granularity_name(Granularity g) {
+  if (g == kPerTensor) return "tensor";
+  if (g == kPerRow) return "row";
+  if (g == kPerColumn) return "column";
+  const auto extent = [](std::size_t n) { return n == 0 ? std::string("*") : std::to_string(n); };
+  return extent(g.rows) + "x" + extent(g.cols);
+}
+
+BlockGrid block_grid(std::size_t rows, std::size_t cols, Granularity granularity) {
+  if (rows == 0 || cols == 0) {
+    throw std::invalid_argument("a matrix of shape " + size_text(rows, cols) + " has no elements");
+  }
+  const std::size_t block_rows = granularity.rows == 0 ? rows : std::min(granularity.rows, rows);
+  const std::size_t block_cols = granularity.cols == 0 ? cols : std::min(granularity.cols, cols);
+  return {
+      rows, cols, block_rows, block_cols, ceil_div(rows, block_rows), ceil_div(cols, block_cols)};
+}
+
+Quantized quantize(FloatFormat source, const void* x, std::size_t rows, std::size_t cols,
+                   const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
+                   FloatFormat element, int threads, std::uint64_t seed) {
+  const BlockGrid grid = block_grid(rows, cols, granularity);
+  check_formats(source, element);
+  check_scale_type(recipe, scale_type);
+  check_random_bits(recipe.cast_rules);
+  const int workers = thread_count(threads, rows * cols);
+  Quantized q;
+  q.element = element;
+  q.rows = rows;
+  q.cols = cols;
+  q.granularity = granularity;
+  q.scale_rows = grid.grid_rows;
+  q.scale_cols = grid.grid_cols;
+  q.codes.resize(rows * cols * bytes_of(element));
+  q.scales.resize(grid.grid_rows * grid.grid_cols);
+  if (scale_type == ScaleType::kUe8m0) q.scale_format = E8M0::format;
+  if (scale_type == ScaleType::kE4M3) q.scale_format = E4M3::format;
+  if (q.scale_format != kFp32Format) q.scale_codes.resize(q.scales.size());
+  Quantizer(Source{source, static_cast<const std::byte*>(x)}, grid, recipe, scale_type, q, seed)
+      .run(workers);
+  return q;
+}
+
+Quantized quantize(std::span<const float> x, std::size_t rows, std::size_t cols,
+                   const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
+                   FloatFormat element, int threads, std::uint64_t seed) {
+  if (x.size() != rows * cols) {
+    throw std::invalid_argument("quantize: " + std::to_string(x.size()) +
+                                " elements for the shape " + size_text(rows, cols));
+  }
+  return quantize(kFp32Format, x.data(), rows, cols, recipe, granularity, scale_type, element,
+                  threads, seed);
+}
+
+void dequantize(const Quantized& q, std::span<float> x, int threads) {
+  const BlockGrid g = block_grid(q.rows, q.cols, q.granularity);
+  if (x.size() != q.rows * q.cols || q.codes.size() != x.size() * bytes_of(q.element) ||
+      q.scales.size() != g.grid_rows * g.grid_cols) {
+    throw std::invalid_argument(
+        "dequantize: " + std::to_string(x.size()) + " elements, " + std::to_string(q.codes.size()) +
+        " bytes of codes and " + std::to_string(q.scales.size()) + " scales for the shape " +
+        size_text(q.rows, q.cols) + " in blocks of " + granularity_name(q.granularity));
+  }
+  const detail::BlockKernels& k = kernels();
+  parallel_runs(q.rows, thread_count(threads, x.size()), [&](std::size_t first, std::size_t last) {
+    for (std::size_t r = first; r < last; ++r) {
+      const float* scales = q.scales.data() + r / g.block_rows * g.grid_cols;
+      for (std::size_t c = 0; c < q.cols; c += kChunk) {
+        const std::size_t n = std::min(kChunk, q.cols - c);
+        float* y = x.data() + r * q.cols + c;
+        decode(q.element, q.codes.data() + (r * q.cols + c) * bytes_of(q.element), std::span(y, n));
+        if (g.block_cols == 1) {
+          k.multiply_each(y, scales + c, y, n);
+        } else {
+          for_each_segment(g, c, c + n, [&](std::size_t block, std::size_t at, std::size_t width) {
+            k.multiply(y + (at - c), scales[block], y + (at - c), width);
+          });
+        }
+        if (q.tensor_scale != 1.0f) k.multiply(y, q.tensor_scale, y, n);
+      }
+    }
+  });
+}
+
+std::vector<std::uint8_t> encode_scales(std::span<const float> scales, FloatFormat scale_format) {
+  if (scale_format.bits() > 8) {
+    throw std::invalid_argument("encode_scales: " + format_name(scale_format) +
+                                " has more than 8 bits");
+  }
+  std::vector<std::uint8_t> codes(scales.size());
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    const std::uint64_t code = encode(scale_format, scales[i], kIeeeRules);
+    const double back = decode(scale_format, code);
+    const bool both_nan = back != back && scales[i] != scales[i];
+    if (!both_nan && back != static_cast<double>(scales[i])) {
+      throw std::invalid_argument("encode_scales: scale " + std::to_string(i) + " is " +
+                                  std::to_string(scales[i]) + ", which is not a value of " +
+                                  format_name(scale_format));
+    }
+    codes[i] = static_cast<std::uint8_t>(code);
+  }
+  return codes;
+}
+
+}  // namespace binade
