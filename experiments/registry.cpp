@@ -6,7 +6,11 @@
 #include "binade/formats/catalog.hpp"
 
 // One line an experiment, in the order of `binade list`; each is defined in the file of its name.
-#define BINADE_EXPERIMENTS(record) record(cast_error)
+// clang-format off
+#define BINADE_EXPERIMENTS(record) \
+  record(cast_error)               \
+  record(outlier_damage)
+// clang-format on
 
 namespace binade::experiments {
 

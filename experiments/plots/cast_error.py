@@ -1,6 +1,6 @@
 """The relative error of one cast against the number that is cast."""
 import style
-from style import COLORS, FAINT
+from style import FAINT
 
 
 def draw(data):
@@ -13,7 +13,7 @@ def draw(data):
         "subnormals, clipped above its largest number.",
         (10, 2.0 + 1.25 * len(formats) + 2.4), nrows=len(formats) + 1,
         gridspec_kw={"height_ratios": [1.25] * len(formats) + [2.2]})
-    colors = dict(zip(formats, COLORS * 3))
+    colors = style.format_colors(formats)
     inner = data["binade"]
     low, high = inner.min() + 1, inner.max()
     for axis, name in zip(axes, formats):

@@ -13,6 +13,9 @@ import numpy as np  # noqa: E402
 # Okabe and Ito's palette without its yellow, which is too faint on white: told apart under the
 # common forms of colour blindness.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"]
+# A format has one colour in every plot.
+FORMAT_COLORS = {"e4m3": "#0072B2", "e5m2": "#D55E00", "int8": "#009E73", "mxint8": "#009E73",
+                 "e2m1": "#CC79A7", "e3m2": "#56B4E9", "e2m3": "#E69F00"}
 INK, FAINT, GRID = "#1a1a1a", "#6b6b6b", "#e3e3e3"
 
 plt.rcParams.update({
@@ -74,6 +77,12 @@ def figure(question, subtitle, size, **subplots):
     fig.get_layout_engine().set(rect=(0.01, 0.34 / height, 0.98, 1 - (head + 0.34) / height),
                                 h_pad=0.08, w_pad=0.06)
     return fig, axes
+
+
+def format_colors(formats):
+    """Colours of these formats; those without one of their own take what is left."""
+    rest = [color for color in COLORS * 3 if color not in map(FORMAT_COLORS.get, formats)]
+    return {name: FORMAT_COLORS.get(name) or rest.pop(0) for name in formats}
 
 
 def percent(axis, digits=None):
