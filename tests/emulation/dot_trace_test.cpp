@@ -104,8 +104,8 @@ TEST_CASE("a trace names the products of its step, C and the chain") {
 }
 
 TEST_CASE("the core is a constant expression") {
-  constexpr auto plan = make_dot_plan(DotModel{}, E4M3::format, E4M3::format, Fp32::format, 32);
   constexpr std::uint64_t d = [] {
+    const DotPlan plan = make_dot_plan(DotModel{}, E4M3::format, E4M3::format, Fp32::format, 32);
     DotOperand a[32] = {}, b[32] = {};
     for (int i = 0; i < 32; ++i) {
       a[i] = b[i] = dot_operand(E4M3::format, 0x3f);  // 1.875
