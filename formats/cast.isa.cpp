@@ -32,7 +32,7 @@ void encode_named_loop(const std::uint32_t* __restrict source, void* __restrict 
   plan.mantissa_bits = Tag::format.mantissa_bits;
   plan.emin = Tag::format.emin();
   plan.zero_offset = 0;
-  plan.signed_zero = Tag::format.has_negative_zero();
+  plan.signed_zero = Tag::format.has_negative_zero() ? 1 : 0;
   auto* out = static_cast<Container*>(target);
   for (std::size_t i = 0; i < count; ++i) {
     out[i] = static_cast<Container>(

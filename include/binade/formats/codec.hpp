@@ -104,8 +104,8 @@ template <class Word>
 struct EncodePlan {
   int mantissa_bits;
   int emin;
-  int zero_offset;  ///< 1 where the format has no zero, and its codes start one grid point higher
-  bool signed_zero;
+  int zero_offset;   ///< 1 where the format has no zero, and its codes start one grid point higher
+  Word signed_zero;  ///< 1 where the format has -0 (a bool would keep g++ from vectorising)
   int random_bits;
   Word max_magnitude[2];  ///< in grid points, zero being point 0
   Word sign[2];
@@ -120,7 +120,7 @@ BINADE_HD constexpr EncodePlan<Word> make_plan(FloatFormat f, CastRules r) {
   p.mantissa_bits = f.mantissa_bits;
   p.emin = f.emin();
   p.zero_offset = f.specials.has_zero ? 0 : 1;
-  p.signed_zero = f.has_negative_zero();
+  p.signed_zero = f.has_negative_zero() ? 1 : 0;
   p.random_bits = r.random_bits;
   for (int negative = 0; negative < 2; ++negative) {
     const bool representable = f.is_signed || negative == 0;
@@ -192,6 +192,20 @@ BINADE_HD constexpr Word round_increment(Word rem, int shift, int amount, Word o
   }
 }
 
+/// condition ? a : b, spelt without a branch: g++ keeps a branch on the conditional operator where
+/// it judges one side costly, and then does not vectorise the loop.
+template <class Word>
+BINADE_HD constexpr Word select(bool condition, Word a, Word b) {
+  return static_cast<Word>(b ^ ((a ^ b) & (Word{0} - static_cast<Word>(condition))));
+}
+
+/// The entry of a plan for the sign at hand. (As an index it would be a load at a computed
+/// address.)
+template <class Word>
+BINADE_HD constexpr Word for_sign(const Word (&entry)[2], bool negative) {
+  return select(negative, entry[1], entry[0]);
+}
+
 /// Encode: the one text that rounds. The input is (-1)^negative * significand * 2^(exponent - top)
 /// with significand < 2^(top + 1), and either its bit `top` set or exponent <= plan.emin.
 template <Rounding rounding, class Word, int top>
@@ -209,8 +223,9 @@ BINADE_HD constexpr Word encode_finite(const EncodePlan<Word>& p, bool negative,
                                                            p.random_bits, random);
   const Word offset = static_cast<Word>(p.zero_offset);
   const Word magnitude = max_of(grid, offset) - offset;
-  const Word sign = (grid != 0 || p.signed_zero) ? p.sign[negative] : Word{0};
-  return grid > p.max_magnitude[negative] ? p.overflow[negative] : (magnitude | sign);
+  const Word sign = select((grid | p.signed_zero) != 0, for_sign(p.sign, negative), Word{0});
+  return select(grid > for_sign(p.max_magnitude, negative), for_sign(p.overflow, negative),
+                static_cast<Word>(magnitude | sign));
 }
 
 /// Encode from the bits of an fp32 (Word = uint32_t) or fp64 (uint64_t) number. The plan's format
@@ -232,7 +247,8 @@ BINADE_HD constexpr Word encode_word(const EncodePlan<Word>& p, Word bits, Word 
   const int exponent = max_of(field, 1) - kBias;
   const Word finite =
       encode_finite<rounding, Word, kTop>(p, negative, exponent, significand, random);
-  return abs > kInfinity ? p.nan[negative] : abs == kInfinity ? p.infinity[negative] : finite;
+  const Word number = select(abs == kInfinity, for_sign(p.infinity, negative), finite);
+  return select(abs > kInfinity, for_sign(p.nan, negative), number);
 }
 
 /// Whether an fp32 (fp64) word can be encoded into `f` without being widened first.
