@@ -3,11 +3,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
 #include <stdexcept>
 
 #include "block_scale_kernels.hpp"
+#include "block_scale_shape.hpp"
 
 namespace binade {
 namespace {
@@ -29,7 +28,6 @@ const detail::BlockKernels& kernels() {
   }
 }
 
-std::size_t ceil_div(std::size_t a, std::size_t b) { return a / b + (a % b != 0 ? 1 : 0); }
 std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
 
 /// body(first, last): each thread gets one contiguous run of 0 .. count - 1.
@@ -132,7 +130,7 @@ class Quantizer {
         type_(type),
         q_(q),
         seed_(seed),
-        pieces_(ceil_div(grid.block_rows, kStripeRows)),
+        pieces_(detail::ceil_div(grid.block_rows, kStripeRows)),
         stripes_(grid.grid_rows * pieces_),
         amax_(stripes_ * grid.grid_cols),
         factors_(grid.grid_rows * grid.grid_cols),
@@ -301,14 +299,17 @@ class Quantizer {
   const detail::BlockKernels& kernels_;
 };
 
-void check_formats(FloatFormat source, FloatFormat element) {
+void check_shape(std::size_t elements, std::size_t rows, std::size_t cols) {
+  if (elements != rows * cols) {
+    throw std::invalid_argument("quantize: " + std::to_string(elements) +
+                                " elements for the shape " + detail::shape_text(rows, cols));
+  }
+}
+
+void check_source_format(FloatFormat source) {
   if (source != kFp32Format && !embeds_in(source, kFp32Format)) {
     throw std::invalid_argument("quantize: source format " + format_name(source) +
                                 " does not fit in fp32");
-  }
-  if (!embeds_in(element, kFp32Format) || !element.specials.has_zero || element.bits() > 16) {
-    throw std::invalid_argument("quantize: element format " + element_name(element) +
-                                " must have a zero, at most 16 bits, and fit in fp32");
   }
 }
 
@@ -330,69 +331,38 @@ void check_random_bits(CastRules rules) {
   }
 }
 
-std::optional<std::size_t> parse_extent(std::string_view text) {
-  if (text == "*") return 0;
-  std::size_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value == 0) return std::nullopt;
-  return value;
-}
-
-std::string size_text(std::size_t rows, std::size_t cols) {
-  return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
+Quantized empty_result(const BlockGrid& grid, Granularity granularity, FloatFormat element) {
+  Quantized q;
+  q.element = element;
+  q.rows = grid.rows;
+  q.cols = grid.cols;
+  q.granularity = granularity;
+  q.scale_rows = grid.grid_rows;
+  q.scale_cols = grid.grid_cols;
+  q.codes.resize(grid.rows * grid.cols * bytes_of(element));
+  q.scales.resize(grid.grid_rows * grid.grid_cols);
+  return q;
 }
 
 }  // namespace
 
-Granularity parse_granularity(std::string_view name) {
-  if (name == "tensor") return kPerTensor;
-  if (name == "row") return kPerRow;
-  if (name == "column") return kPerColumn;
-  const std::size_t cross = name.find('x');
-  if (cross != std::string_view::npos) {
-    const auto rows = parse_extent(name.substr(0, cross));
-    const auto cols = parse_extent(name.substr(cross + 1));
-    if (rows && cols) return {*rows, *cols};
+void check_element_format(FloatFormat element) {
+  if (!embeds_in(element, kFp32Format) || !element.specials.has_zero || element.bits() > 16) {
+    throw std::invalid_argument("quantize: element format " + element_name(element) +
+                                " must have a zero, at most 16 bits, and fit in fp32");
   }
-  throw std::invalid_argument("granularity '" + std::string(name) +
-                              "': expected tensor, row, column or RxC such as 1x128 or 128x128");
-}
-
-std::string granularity_name(Granularity g) {
-  if (g == kPerTensor) return "tensor";
-  if (g == kPerRow) return "row";
-  if (g == kPerColumn) return "column";
-  const auto extent = [](std::size_t n) { return n == 0 ? std::string("*") : std::to_string(n); };
-  return extent(g.rows) + "x" + extent(g.cols);
-}
-
-BlockGrid block_grid(std::size_t rows, std::size_t cols, Granularity granularity) {
-  if (rows == 0 || cols == 0) {
-    throw std::invalid_argument("a matrix of shape " + size_text(rows, cols) + " has no elements");
-  }
-  const std::size_t block_rows = granularity.rows == 0 ? rows : std::min(granularity.rows, rows);
-  const std::size_t block_cols = granularity.cols == 0 ? cols : std::min(granularity.cols, cols);
-  return {
-      rows, cols, block_rows, block_cols, ceil_div(rows, block_rows), ceil_div(cols, block_cols)};
 }
 
 Quantized quantize(FloatFormat source, const void* x, std::size_t rows, std::size_t cols,
                    const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
                    FloatFormat element, int threads, std::uint64_t seed) {
   const BlockGrid grid = block_grid(rows, cols, granularity);
-  check_formats(source, element);
+  check_source_format(source);
+  check_element_format(element);
   check_scale_type(recipe, scale_type);
   check_random_bits(recipe.cast_rules);
   const int workers = thread_count(threads, rows * cols);
-  Quantized q;
-  q.element = element;
-  q.rows = rows;
-  q.cols = cols;
-  q.granularity = granularity;
-  q.scale_rows = grid.grid_rows;
-  q.scale_cols = grid.grid_cols;
-  q.codes.resize(rows * cols * bytes_of(element));
-  q.scales.resize(grid.grid_rows * grid.grid_cols);
+  Quantized q = empty_result(grid, granularity, element);
   if (scale_type == ScaleType::kUe8m0) q.scale_format = E8M0::format;
   if (scale_type == ScaleType::kE4M3) q.scale_format = E4M3::format;
   if (q.scale_format != kFp32Format) q.scale_codes.resize(q.scales.size());
@@ -404,12 +374,34 @@ Quantized quantize(FloatFormat source, const void* x, std::size_t rows, std::siz
 Quantized quantize(std::span<const float> x, std::size_t rows, std::size_t cols,
                    const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
                    FloatFormat element, int threads, std::uint64_t seed) {
-  if (x.size() != rows * cols) {
-    throw std::invalid_argument("quantize: " + std::to_string(x.size()) +
-                                " elements for the shape " + size_text(rows, cols));
-  }
+  check_shape(x.size(), rows, cols);
   return quantize(kFp32Format, x.data(), rows, cols, recipe, granularity, scale_type, element,
                   threads, seed);
+}
+
+Quantized quantize_with_scale(std::span<const float> x, std::size_t rows, std::size_t cols,
+                              TensorScale scale, FloatFormat element, int threads,
+                              CastRules rules) {
+  const BlockGrid grid = block_grid(rows, cols, kPerTensor);
+  check_shape(x.size(), rows, cols);
+  check_element_format(element);
+  if (is_stochastic(rules.rounding)) {
+    throw std::invalid_argument("quantize_with_scale does not round stochastically");
+  }
+  Quantized q = empty_result(grid, kPerTensor, element);
+  q.scales[0] = scale.scale;
+  const detail::BlockKernels& k = kernels();
+  const std::size_t chunks = detail::ceil_div(x.size(), kChunk);
+  parallel_runs(chunks, thread_count(threads, x.size()), [&](std::size_t first, std::size_t last) {
+    alignas(64) float y[kChunk];
+    for (std::size_t i = first; i < last; ++i) {
+      const std::size_t at = i * kChunk;
+      const std::size_t n = std::min(kChunk, x.size() - at);
+      k.multiply(x.data() + at, scale.inv_scale, y, n);
+      cast(kFp32Format, y, element, q.codes.data() + at * bytes_of(element), n, rules);
+    }
+  });
+  return q;
 }
 
 void dequantize(const Quantized& q, std::span<float> x, int threads) {
@@ -419,7 +411,7 @@ void dequantize(const Quantized& q, std::span<float> x, int threads) {
     throw std::invalid_argument(
         "dequantize: " + std::to_string(x.size()) + " elements, " + std::to_string(q.codes.size()) +
         " bytes of codes and " + std::to_string(q.scales.size()) + " scales for the shape " +
-        size_text(q.rows, q.cols) + " in blocks of " + granularity_name(q.granularity));
+        detail::shape_text(q.rows, q.cols) + " in blocks of " + granularity_name(q.granularity));
   }
   const detail::BlockKernels& k = kernels();
   parallel_runs(q.rows, thread_count(threads, x.size()), [&](std::size_t first, std::size_t last) {
@@ -440,26 +432,6 @@ void dequantize(const Quantized& q, std::span<float> x, int threads) {
       }
     }
   });
-}
-
-std::vector<std::uint8_t> encode_scales(std::span<const float> scales, FloatFormat scale_format) {
-  if (scale_format.bits() > 8) {
-    throw std::invalid_argument("encode_scales: " + format_name(scale_format) +
-                                " has more than 8 bits");
-  }
-  std::vector<std::uint8_t> codes(scales.size());
-  for (std::size_t i = 0; i < scales.size(); ++i) {
-    const std::uint64_t code = encode(scale_format, scales[i], kIeeeRules);
-    const double back = decode(scale_format, code);
-    const bool both_nan = back != back && scales[i] != scales[i];
-    if (!both_nan && back != static_cast<double>(scales[i])) {
-      throw std::invalid_argument("encode_scales: scale " + std::to_string(i) + " is " +
-                                  std::to_string(scales[i]) + ", which is not a value of " +
-                                  format_name(scale_format));
-    }
-    codes[i] = static_cast<std::uint8_t>(code);
-  }
-  return codes;
 }
 
 }  // namespace binade

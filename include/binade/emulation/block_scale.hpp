@@ -70,6 +70,18 @@ Quantized quantize(std::span<const float> x, std::size_t rows, std::size_t cols,
                    const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
                    FloatFormat element, int threads = 0, std::uint64_t seed = 0);
 
+/// Quantises a whole tensor by a scale that was chosen beforehand (static or delayed scaling).
+///
+/// Shapes: x [rows, cols]. Arithmetic: code = cast(fl(x * scale.inv_scale)) by `rules`; scale.scale
+/// is what dequantize uses. Special values: by the cast. Determinism and errors: as quantize;
+/// stochastic rules are refused.
+Quantized quantize_with_scale(std::span<const float> x, std::size_t rows, std::size_t cols,
+                              TensorScale scale, FloatFormat element, int threads = 0,
+                              CastRules rules = {});
+
+/// Errors: std::invalid_argument unless quantize takes this element format.
+void check_element_format(FloatFormat element);
+
 /// Reads a quantised matrix back.
 ///
 /// Shapes: x [q.rows, q.cols]. Arithmetic: fl(fl(decode(code) * scale) * tensor_scale) in FP32 (the
@@ -83,5 +95,18 @@ void dequantize(const Quantized& q, std::span<float> x, int threads = 0);
 /// Errors: std::invalid_argument with index and value of the first scale that is not a value of
 /// `scale_format`.
 std::vector<std::uint8_t> encode_scales(std::span<const float> scales, FloatFormat scale_format);
+
+/// Scale codes in the order in which Blackwell's block-scaled matrix instructions read them.
+///
+/// Shapes: codes [rows, cols] row-major, one scale a block of 16 or 32 elements along a row; the
+/// result holds ceil(rows / 128) * ceil(cols / 4) tiles of 512 bytes, tiles row-major. Arithmetic:
+/// code [r, c] of a tile lies at (r % 32) * 16 + (r / 32) * 4 + c; places outside the matrix hold
+/// `padding`. Errors: std::invalid_argument when codes.size() is not rows * cols or zero.
+/// Source: cuBLAS documentation, 1D block scaling factors layout. Tests: scale_block_test.cpp.
+std::vector<std::uint8_t> tile_scales(std::span<const std::uint8_t> codes, std::size_t rows,
+                                      std::size_t cols, std::uint8_t padding = 0);
+/// The inverse; what stands in the padding is not looked at.
+std::vector<std::uint8_t> untile_scales(std::span<const std::uint8_t> tiled, std::size_t rows,
+                                        std::size_t cols);
 
 }  // namespace binade

@@ -137,7 +137,8 @@ BINADE_HD constexpr float power_of_two_floor(float x) { return exp2_of(floor_log
 
 /// The largest finite element. The format must embed in fp32.
 BINADE_HD constexpr float largest_element(FloatFormat element) {
-  return static_cast<float>(decode(element, element.max_finite_code()));
+  const Unpacked u = unpack(element, element.max_finite_code());
+  return static_cast<float>(u.significand) * exp2_of(u.exponent);
 }
 
 /// What a block holds, as far as its scale is concerned.
@@ -213,6 +214,25 @@ BINADE_HD constexpr BlockScale power_of_two_scale(const ScaleRule& rule, FloatFo
   return b;
 }
 
+/// The E8M0 code of a power of two from 2^-127 to 2^127 is its FP32 exponent field; infinity and
+/// NaN share the field 255, which is E8M0's NaN.
+BINADE_HD constexpr void store_ue8m0(BlockScale& b) {
+  b.code = static_cast<std::uint8_t>(bit_cast<std::uint32_t>(b.scale) >> 23);
+  b.scale = exp2_of(b.code == 255 ? 129 : b.code - 127);
+}
+
+/// Rounds the scale to E4M3, saturating, and takes the factor from what is stored.
+BINADE_HD constexpr void store_e4m3(BlockScale& b, TensorScale tensor) {
+  constexpr auto kPlan = make_plan<std::uint32_t>(E4M3::format, CastRules{});
+  b.code = static_cast<std::uint8_t>(encode_word<Rounding::kNearestEven, std::uint32_t>(
+      kPlan, bit_cast<std::uint32_t>(b.scale), 0));
+  const Unpacked u = unpack(E4M3::format, b.code);
+  b.scale = u.value_class == ValueClass::kNan
+                ? std::numeric_limits<float>::quiet_NaN()
+                : static_cast<float>(u.significand) * exp2_of(u.exponent);
+  b.factor = finite_inverse(1.0f / (b.scale * tensor.scale), kMaxFloat);
+}
+
 }  // namespace detail
 
 /// The scale of a tensor whose blocks have E4M3 scales.
@@ -263,16 +283,8 @@ BINADE_HD constexpr BlockScale scale_of_block(const ScaleRule& rule, ScaleType t
                    : detail::finite_inverse(1.0f / s, kMaxFloat);
     if (type != ScaleType::kFp32) b = detail::power_of_two_scale(rule, element, amax, s, inv);
   }
-  if (type == ScaleType::kUe8m0) {
-    constexpr CastRules kInfinityToNan{Rounding::kNearestEven, Overflow::kSaturate,
-                                       InfinityRule::kPropagate};
-    b.code = static_cast<std::uint8_t>(encode(E8M0::format, b.scale, kInfinityToNan));
-    b.scale = static_cast<float>(decode(E8M0::format, b.code));
-  } else if (type == ScaleType::kE4M3) {
-    b.code = static_cast<std::uint8_t>(encode(E4M3::format, b.scale));
-    b.scale = static_cast<float>(decode(E4M3::format, b.code));
-    b.factor = detail::finite_inverse(1.0f / (b.scale * tensor.scale), kMaxFloat);
-  }
+  if (type == ScaleType::kUe8m0) detail::store_ue8m0(b);
+  if (type == ScaleType::kE4M3) detail::store_e4m3(b, tensor);
   return b;
 }
 
