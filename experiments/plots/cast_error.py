@@ -5,7 +5,7 @@ from style import FAINT
 
 def draw(data):
     formats = data.values("format")
-    inputs = data.values("inputs")[0]
+    inputs = style.short(data.values("inputs")[0])
     fig, axes = style.figure(
         "How far does one cast move a number, and where on the axis?",
         f"Largest relative error in each slice of a binade, unscaled saturating cast, inputs: "

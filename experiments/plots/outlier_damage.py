@@ -9,7 +9,7 @@ TITLES = {"tensor": "one scale a tensor", "1x128": "one scale per 1 × 128",
 def draw(data):
     scalings, formats = data.values("scaling"), data.values("format")
     colors = style.format_colors(formats)
-    tensor = data.values("distribution")[0]
+    tensor = style.short(data.values("distribution")[0])
     fig, axes = style.figure(
         "What does one outlier cost the elements that share its scale?",
         "Error of all other elements after quantisation, and the share of them that became zero, "

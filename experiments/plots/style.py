@@ -15,7 +15,7 @@ import numpy as np  # noqa: E402
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"]
 # A format has one colour in every plot.
 FORMAT_COLORS = {"e4m3": "#0072B2", "e5m2": "#D55E00", "int8": "#009E73", "mxint8": "#009E73",
-                 "e2m1": "#CC79A7", "e3m2": "#56B4E9", "e2m3": "#E69F00"}
+                 "e2m1": "#CC79A7", "e3m2": "#4d4d4d", "e2m3": "#E69F00"}
 INK, FAINT, GRID = "#1a1a1a", "#6b6b6b", "#e3e3e3"
 
 plt.rcParams.update({
@@ -30,12 +30,17 @@ plt.rcParams.update({
 
 
 class Data:
-    """The columns of a CSV by name, numbers as arrays, and the comment lines before the header."""
+    """The columns of a CSV by name, numbers as arrays, and what its comment lines say.
+
+    The first comment is the provenance; of the others, those that explain columns are for readers
+    of the CSV and the rest are notes for the plot as well.
+    """
 
     def __init__(self, path):
         lines = pathlib.Path(path).read_text().splitlines()
         first = next(i for i, line in enumerate(lines) if not line.startswith("#"))
-        self.provenance = " ".join(line.lstrip("# ") for line in lines[:first])
+        comments = [line.lstrip("# ") for line in lines[:first]]
+        self.small_print = "; ".join(line for line in comments if not line.startswith("column "))
         rows = list(csv.reader(lines[first:]))
         self.columns = {name: self._typed([row[i] for row in rows[1:]])
                         for i, name in enumerate(rows[0])}
@@ -56,7 +61,7 @@ class Data:
         for name, value in conditions.items():
             keep &= self[name] == value
         part = object.__new__(Data)
-        part.provenance = self.provenance
+        part.small_print = self.small_print
         part.columns = {name: values[keep] for name, values in self.columns.items()}
         return part
 
@@ -83,6 +88,11 @@ def format_colors(formats):
     """Colours of these formats; those without one of their own take what is left."""
     rest = [color for color in COLORS * 3 if color not in map(FORMAT_COLORS.get, formats)]
     return {name: FORMAT_COLORS.get(name) or rest.pop(0) for name in formats}
+
+
+def short(name):
+    """A tensor's own name: what follows the file in FILE:NAME."""
+    return name.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
 
 
 def percent(axis, digits=None):
@@ -117,7 +127,7 @@ def label_ends(axis, labels, gap=13.0):
 def save(fig, data, source, out):
     """The provenance in small print, then PNG and SVG under `out`, named like the CSV."""
     width, height = fig.get_size_inches()
-    small = textwrap.shorten(data.provenance, int(width * 44), placeholder=" ...")
+    small = textwrap.shorten(data.small_print, int(width * 44), placeholder=" ...")
     fig.text(0.02, 0.08 / height, "\n".join(textwrap.wrap(small, int(width * 22))), fontsize=6.5,
              color=FAINT, va="bottom")
     out.mkdir(parents=True, exist_ok=True)
