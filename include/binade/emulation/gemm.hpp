@@ -16,31 +16,49 @@ struct GemmOperand {
   FloatFormat format;
   const void* codes = nullptr;
   std::size_t rows = 0;
-  std::span<const float> scales;  ///< [scale_rows, scale_cols]; empty: 1 everywhere
+  std::span<const float> scales{};  ///< [scale_rows, scale_cols]; empty: 1 everywhere
   std::size_t scale_rows = 0, scale_cols = 0;
 };
 
 struct GemmOptions {
-  std::optional<int> promotion_interval;     ///< in place of the profile's
+  /// In place of the profile's: K elements between promotions to FP32, 0 for never.
+  std::optional<int> promotion_interval{};
   const Instruction* instruction = nullptr;  ///< in place of the profile's: a model card
   int threads = 0;                           ///< 0: as many as OpenMP gives
 };
 
+/// D = A B^T in a library's order of operations.
+///
 /// Shapes: A [m, k], B [n, k], D [m, n] containers of `output`, row-major. Scales as the profile's
 /// granularities divide [rows, k], the last block ragged; a profile that takes any finds the
 /// granularity that fits the shape of the scales.
-/// Arithmetic: the profile's record: chains of its instruction in ascending k (the tail of K padded
-/// with zeros), promoted every promotion_interval, scaled in its ScaleOrder, then one rounding to
-/// `output` (nearest even, Inf beyond the range where there is one, else saturating).
-/// Special values: as dot; a NaN result is 0x7fffffff, and canonical in `output`.
+/// Units: scales are dequantisation factors.
+/// Arithmetic: chains of the instruction of the operands' types, each from zero, over every
+/// promotion_interval of k ascending (the tail padded with zeros), and over the whole of K where it
+/// is 0. From s = 0, each chain joins s = fl(s + chain) or, where the ScaleOrder scales at
+/// promotion, the FMA that it names, with the scales of its k; an unpromoted chain is s itself.
+/// Scales of the other orders follow after the last chain. One rounding of s to `output` (nearest
+/// even, Inf beyond the range where there is one, else saturating). kFp32Sequential has the chain
+/// c = fl(c + fl(a * b)), promoted where a scale changes. kExact rounds the exact sum of products
+/// and scales once.
+/// Special values: chains as dot, sums and scales as IEEE 754; a NaN result is 0x7fffffff, and
+/// canonical in `output`.
 /// Determinism: the same bits on every ISA and thread count.
 /// Errors: std::invalid_argument for empty operands, scales of the wrong shape, negative or NaN
-/// scales, types that the instruction family does not take, an interval that no instruction fits.
-/// Tests: tests/emulation/.
+/// scales, types that the instruction family does not take, a promotion interval that is no
+/// multiple of the instruction's K or would cross a change of scales, scales along K for an order
+/// that applies them at the end.
+/// Source: the profile's. Tests: tests/emulation/gemm_profiles_test.cpp, gemm_errors_test.cpp.
 void gemm(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b, std::size_t k,
           FloatFormat output, void* d, const GemmOptions& options = {});
 
-/// The exact product of what went in, rounded once to fp64: the reference of every error metric.
+/// The exact product of what went in: the reference of every error metric.
+///
+/// Shapes: as gemm, d [m, n]; scales of any granularity that infer_granularity knows.
+/// Arithmetic: each output is the exact sum of a * sa * b * sb, rounded once to fp64, nearest even.
+/// Special values: as IEEE 754 addition and multiplication; a zero result is +0.
+/// Determinism: exact. Errors: as gemm, and a size of d that is not m * n.
+/// Tests: tests/emulation/gemm_exact_test.cpp.
 void exact_gemm(const GemmOperand& a, const GemmOperand& b, std::size_t k, std::span<double> d,
                 int threads = 0);
 

@@ -23,8 +23,8 @@ enum class ScaleOrder : std::uint8_t {
 
 enum class ChainKind : std::uint8_t {
   kInstruction,     ///< the matrix instruction's model
-  kFp32Sequential,  ///< s = fl(s + fl(a * b)) in ascending k
-  kExact,
+  kFp32Sequential,  ///< c = fl(c + fl(a * b)) in ascending k
+  kExact,           ///< the exact sum, rounded once to the output
 };
 
 struct GemmProfile {
@@ -33,10 +33,11 @@ struct GemmProfile {
   ChainKind chain = ChainKind::kInstruction;
   /// The family whose instruction of the operands' types runs: "hopper.wgmma.f32".
   std::string instruction_family = "hopper.wgmma.f32";
-  int promotion_interval = 0;  ///< K elements between promotions to FP32; 0: never
+  int promotion_interval = 0;  ///< K elements between promotions to FP32; 0: never (and for
+                               ///< kFp32Sequential, where a scale changes)
   ScaleOrder scale_order = ScaleOrder::kEpilogueProduct;
-  /// Granularities of the scales; nullopt-like {SIZE_MAX, SIZE_MAX}: any.
-  Granularity scale_a, scale_b;
+  /// Granularities of the scales, which are optional.
+  Granularity scale_a{}, scale_b{};
   bool verified = false;  ///< every bit of the library's output was predicted on an H200
 };
 inline constexpr Granularity kAnyGranularity{static_cast<std::size_t>(-1),

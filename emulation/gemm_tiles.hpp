@@ -1,0 +1,88 @@
+// Tiles of chains: decodes a tile's operands into the layout of gemm_kernels.hpp, runs the loops,
+// and repairs with the scalar core what they give up. Private to this folder.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "binade/emulation/gemm.hpp"
+#include "gemm_kernels.hpp"
+
+namespace binade::detail {
+
+/// What runs over k.
+enum class ChainMode : std::uint8_t {
+  kInstruction,  ///< the instruction's model
+  kMultiplyAdd,  ///< s = fl(s + fl(a * b)) in lanes of Real
+};
+
+/// An instruction made ready for a pair of operands.
+struct ChainSetup {
+  ChainMode mode = ChainMode::kMultiplyAdd;
+  const Instruction* instruction = nullptr;
+  bool double_lanes = false;  ///< whether lanes of fp32 would not be exact
+  bool scalar_only = false;   ///< whether no lanes are: every output goes through the scalar core
+  ChainPlan plan;
+  SplitPlan split_a{}, split_b{};
+  std::vector<std::size_t> order;  ///< place within an instruction -> k; empty where they agree
+};
+
+ChainSetup make_chain_setup(const Instruction& instruction);
+/// The chain with results that are never rounded (in lanes of fp64): what alignment alone does.
+/// Empty where the sums would not be exact.
+std::optional<ChainSetup> make_unbounded_setup(const Instruction& instruction);
+
+struct Tile {
+  std::size_t row, rows;  ///< of A, and of D
+  std::size_t col, cols;  ///< rows of B, and columns of D
+};
+
+/// A cover of [m, n] by tiles, small enough that each of `threads` gets several.
+std::vector<Tile> make_tiles(std::size_t m, std::size_t n, std::size_t lanes, int threads);
+
+/// One thread's scratch for one tile at a time.
+template <class Real>
+class TileChain {
+ public:
+  TileChain(const ChainSetup& setup, const GemmOperand& a, const GemmOperand& b, std::size_t k);
+
+  void start(const Tile& tile);
+  /// The chain over k0 <= k < k1 from zero; k0 is a multiple of the instruction's k.
+  /// Returns panels() arrays [tile.rows, lanes()]; columns past the tile's are zeros.
+  const Real* run(std::size_t k0, std::size_t k1);
+
+  std::size_t lanes() const { return loops_.lanes; }
+  std::size_t panels() const { return panels_; }
+  std::size_t panel_size() const { return tile_.rows * loops_.lanes; }
+  const GemmLoops<Real>& loops() const { return loops_; }
+
+ private:
+  using Code = typename ExponentCode<Real>::type;
+  void decode_row(const GemmOperand& x, std::size_t row, std::size_t k0, std::size_t count);
+  bool unpack(const GemmOperand& x, const SplitPlan& split, std::size_t row, std::size_t k0,
+              std::size_t count, Real* values, Code* codes);
+  void unpack_a(std::size_t k0, std::size_t count);
+  void unpack_panel(std::size_t panel, std::size_t k0, std::size_t count);
+  bool run_panels(std::size_t k0, std::size_t count);
+  void give_up_specials();
+  void repair(std::size_t k0, std::size_t k1);
+  void repair_some(const std::vector<std::size_t>& places, std::size_t k0, std::size_t k1);
+
+  const ChainSetup& setup_;
+  const GemmOperand &a_, &b_;
+  std::size_t k_;
+  const GemmLoops<Real>& loops_;
+  std::size_t depth_max_, depth_ = 0, panels_ = 0;
+  Tile tile_{};
+  std::vector<float> decoded_, ordered_;
+  std::vector<Real> a_values_, b_values_, columns_, chain_;
+  std::vector<Code> a_codes_, b_codes_, column_codes_;
+  std::vector<std::uint8_t> a_special_, b_special_;
+};
+
+extern template class TileChain<float>;
+extern template class TileChain<double>;
+
+}  // namespace binade::detail
