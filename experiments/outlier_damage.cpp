@@ -60,7 +60,8 @@ struct Damage {
 
 /// Sums row by row, then over the rows in order: the same on any number of threads.
 Damage damage(const Subject& subject, std::span<const float> read_back, int threads) {
-  const auto& [name, x, rows, cols] = subject.matrix;
+  const std::vector<float>& x = subject.matrix.values;
+  const std::size_t rows = subject.matrix.rows, cols = subject.matrix.cols;
   struct Sums {
     double error = 0, signal = 0;
     std::size_t zeros = 0, others = 0;
