@@ -7,13 +7,18 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <stdexcept>
 
+#include "binade/formats/catalog.hpp"
 #include "gemm_tiles.hpp"
 
 namespace binade::detail {
 namespace {
 
 using Int128 = __int128;
+constexpr std::size_t kSide =
+    64;                       ///< of a tile: each of its outputs may need an ExactSum of 752 bytes
+constexpr int kReach = 1100;  ///< of exponents: with two fp32 scales, within an ExactSum
 using Sink = std::function<void(std::size_t, std::size_t, ExactProduct)>;
 
 std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
@@ -113,8 +118,7 @@ class DoubleProducts {
   void for_each(const Tile& tile, Body&& body) const {
     for (std::size_t r = 0; r < tile.rows; ++r) {
       for (std::size_t c = 0; c < tile.cols; ++c) {
-        const std::size_t lanes = chain_.lanes();
-        body(c / lanes * chain_.panel_size() + r * lanes + c % lanes, tile.row + r, tile.col + c);
+        body(chain_.place(r, c), tile.row + r, tile.col + c);
       }
     }
   }
@@ -175,7 +179,7 @@ ExactSum wide_product(const std::vector<Unpacked>& x, const std::vector<Unpacked
 void wide_products(const GemmOperand& a, const ScaleGrid& scale_a, const GemmOperand& b,
                    const ScaleGrid& scale_b, std::size_t k, int threads, const Sink& sink) {
   const std::vector<BitRange> of_a = row_ranges(a, k, threads), of_b = row_ranges(b, k, threads);
-  const std::vector<Tile> tiles = make_tiles(a.rows, b.rows, 32, threads);
+  const std::vector<Tile> tiles = make_tiles(a.rows, b.rows, 32, threads, kSide);
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
   for (std::size_t t = 0; t < tiles.size(); ++t) {
     const Tile& tile = tiles[t];
@@ -212,14 +216,19 @@ std::uint64_t ExactProduct::round(FloatFormat f, CastRules rules) const {
 
 void exact_products(const GemmOperand& a, const ScaleGrid& scale_a, const GemmOperand& b,
                     const ScaleGrid& scale_b, std::size_t k, int threads, const Sink& sink) {
+  const BitRange of_a = format_range(a.format), of_b = format_range(b.format);
+  if (of_a.low + of_b.low < -kReach || of_a.top + of_b.top > kReach) {
+    throw std::invalid_argument("exact products of " + format_name(a.format) + " and " +
+                                format_name(b.format) + " reach beyond 2^-1100 .. 2^1100");
+  }
   const int workers = threads > 0 ? threads : omp_get_max_threads();
   const bool decodable = embeds_in(a.format, kFp32Format) && embeds_in(b.format, kFp32Format);
-  if (!decodable || sum_bits(format_range(a.format), format_range(b.format), k) > 53) {
+  if (!decodable || sum_bits(of_a, of_b, k) > 53) {
     wide_products(a, scale_a, b, scale_b, k, workers, sink);
     return;
   }
   const std::vector<Tile> tiles =
-      make_tiles(a.rows, b.rows, gemm_kernels().double_lanes.lanes, workers);
+      make_tiles(a.rows, b.rows, gemm_kernels().double_lanes.lanes, workers, kSide);
 #pragma omp parallel num_threads(workers)
   {
     DoubleProducts products(a, scale_a, b, scale_b, k);

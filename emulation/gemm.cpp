@@ -3,91 +3,16 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cmath>
-#include <stdexcept>
 
-#include "binade/formats/catalog.hpp"
 #include "exact_products.hpp"
-#include "gemm_scales.hpp"
+#include "gemm_job.hpp"
 #include "gemm_tiles.hpp"
 
 namespace binade {
 namespace {
 
-using detail::ChainMode;
-using detail::ChainSetup;
-using detail::ScaleGrid;
+using detail::GemmJob;
 using detail::Tile;
-
-/// One call of gemm, checked.
-struct Job {
-  const GemmProfile& profile;
-  const GemmOperand &a, &b;
-  std::size_t k;
-  FloatFormat output;
-  void* d;
-  ScaleGrid scale_a, scale_b;
-  std::size_t interval;  ///< never 0: the whole K where nothing is promoted
-  bool promotes;         ///< whether chains join an FP32 sum at all
-};
-
-[[noreturn]] void refuse(const GemmProfile& profile, const std::string& what) {
-  throw std::invalid_argument("gemm (" + profile.name + "): " + what);
-}
-
-bool scales_at_promotion(ScaleOrder order) {
-  return order == ScaleOrder::kPromoteFmaProduct || order == ScaleOrder::kPromoteFmaAThenB ||
-         order == ScaleOrder::kPromoteFmaBThenA;
-}
-
-void check_operand(const GemmProfile& profile, const GemmOperand& x, const char* name,
-                   std::size_t k) {
-  if (x.rows == 0 || k == 0 || x.codes == nullptr) {
-    refuse(profile, std::string("operand ") + name + " is empty: " + std::to_string(x.rows) +
-                        " rows of " + std::to_string(k) + (x.codes == nullptr ? ", no data" : ""));
-  }
-}
-
-const Instruction& choose_instruction(const GemmProfile& profile, const GemmOperand& a,
-                                      const GemmOperand& b, const GemmOptions& options) {
-  const auto short_name = [](FloatFormat f) {
-    return f == Fp16::format ? std::string("f16") : format_name(f);
-  };
-  const Instruction& i = options.instruction != nullptr
-                             ? *options.instruction
-                             : find_instruction(profile.instruction_family + "." +
-                                                short_name(a.format) + "." + short_name(b.format));
-  validate(i);
-  if (i.a != a.format || i.b != b.format) {
-    refuse(profile, "instruction " + i.name + " takes " + format_name(i.a) + " and " +
-                        format_name(i.b) + ", the operands are " + format_name(a.format) + " and " +
-                        format_name(b.format));
-  }
-  return i;
-}
-
-/// The promotion interval in force; the whole K stands for never.
-std::size_t choose_interval(const GemmProfile& profile, std::size_t k, std::size_t instruction_k,
-                            const ScaleGrid& sa, const ScaleGrid& sb, const GemmOptions& options) {
-  const int asked = options.promotion_interval.value_or(profile.promotion_interval);
-  if (asked < 0 || static_cast<std::size_t>(asked) % instruction_k != 0) {
-    refuse(profile, "promotion interval " + std::to_string(asked) + " is no multiple of the " +
-                        std::to_string(instruction_k) + " products of one instruction");
-  }
-  const std::size_t shared = std::min(sa.block_k(), sb.block_k());
-  std::size_t interval = asked == 0 ? k : std::min(static_cast<std::size_t>(asked), k);
-  if (profile.chain == ChainKind::kFp32Sequential && asked == 0) interval = shared;
-  if (shared < k && !scales_at_promotion(profile.scale_order)) {
-    refuse(profile, "scales that vary along K cannot be applied after the last step");
-  }
-  const auto fits = [&](std::size_t block) { return block >= k || block % interval == 0; };
-  if (!fits(sa.block_k()) || !fits(sb.block_k())) {
-    refuse(profile, "scales change every " + std::to_string(shared) +
-                        " along K, which promotion interval " + std::to_string(asked) +
-                        " does not divide");
-  }
-  return interval;
-}
 
 float scaled(ScaleOrder order, float acc, float sa, float sb) {
   if (order == ScaleOrder::kEpilogueBThenA) return (acc * sb) * sa;
@@ -98,8 +23,11 @@ float scaled(ScaleOrder order, float acc, float sa, float sb) {
 template <class Real>
 class TileWorker {
  public:
-  TileWorker(const Job& job, const ChainSetup& setup)
-      : job_(job), chain_(setup, job.a, job.b, job.k) {}
+  TileWorker(const GemmJob& job, FloatFormat output, void* d)
+      : job_(job),
+        output_(output),
+        d_(static_cast<std::byte*>(d)),
+        chain_(job.setup, job.a, job.b, job.k) {}
 
   void run(const Tile& tile) {
     chain_.start(tile);
@@ -128,7 +56,7 @@ class TileWorker {
   void promote(const Tile& tile, const Real* chain, std::size_t k0) {
     const auto& loops = chain_.loops();
     const ScaleOrder order = job_.profile.scale_order;
-    if (scales_at_promotion(order)) load_scales(tile, k0);
+    if (detail::scales_at_promotion(order)) load_scales(tile, k0);
     const auto loop = order == ScaleOrder::kPromoteFmaProduct  ? loops.promote_product
                       : order == ScaleOrder::kPromoteFmaAThenB ? loops.promote_a_then_b
                       : order == ScaleOrder::kPromoteFmaBThenA ? loops.promote_b_then_a
@@ -141,47 +69,48 @@ class TileWorker {
 
   /// The epilogue: scales that come last, then one rounding to the output.
   void finish(const Tile& tile) {
-    const bool epilogue = !scales_at_promotion(job_.profile.scale_order);
+    const bool epilogue = !detail::scales_at_promotion(job_.profile.scale_order);
     const bool has_scales = !job_.scale_a.empty() || !job_.scale_b.empty();
     if (epilogue) load_scales(tile, 0);
     row_.resize(tile.cols);
-    const std::size_t lanes = chain_.lanes();
     for (std::size_t r = 0; r < tile.rows; ++r) {
       for (std::size_t c = 0; c < tile.cols; ++c) {
-        const float acc = sums_[c / lanes * chain_.panel_size() + r * lanes + c % lanes];
+        const float acc = sums_[chain_.place(r, c)];
         row_[c] =
             epilogue && has_scales ? scaled(job_.profile.scale_order, acc, sa_[r], sb_[c]) : acc;
       }
-      const std::size_t bytes = static_cast<std::size_t>(job_.output.container_bits()) / 8;
+      const std::size_t bytes = static_cast<std::size_t>(output_.container_bits()) / 8;
       const std::size_t first = (tile.row + r) * job_.b.rows + tile.col;
       // From fp32 to fp32 as well: the cast makes every NaN the canonical one.
-      cast(kFp32Format, row_.data(), job_.output, static_cast<std::byte*>(job_.d) + first * bytes,
-           tile.cols, detail::output_rules(job_.output));
+      cast(kFp32Format, row_.data(), output_, d_ + first * bytes, tile.cols,
+           detail::output_rules(output_));
     }
   }
 
-  const Job& job_;
+  const GemmJob& job_;
+  FloatFormat output_;
+  std::byte* d_;
   detail::TileChain<Real> chain_;
   std::vector<float> sums_, sa_, sb_, row_;
 };
 
 template <class Real>
-void run_tiles(const Job& job, const ChainSetup& setup, std::size_t lanes, int threads) {
-  const std::vector<Tile> tiles = detail::make_tiles(job.a.rows, job.b.rows, lanes, threads);
-#pragma omp parallel num_threads(threads)
+void run_tiles(const GemmJob& job, FloatFormat output, void* d, std::size_t lanes) {
+  const std::vector<Tile> tiles = detail::make_tiles(job.a.rows, job.b.rows, lanes, job.threads);
+#pragma omp parallel num_threads(job.threads)
   {
-    TileWorker<Real> worker(job, setup);
+    TileWorker<Real> worker(job, output, d);
 #pragma omp for schedule(dynamic)
     for (std::size_t t = 0; t < tiles.size(); ++t) worker.run(tiles[t]);
   }
 }
 
-void run_exact(const Job& job, int threads) {
-  const CastRules rules = detail::output_rules(job.output);
-  detail::exact_products(job.a, job.scale_a, job.b, job.scale_b, job.k, threads,
+void run_exact(const GemmJob& job, FloatFormat output, void* d) {
+  const CastRules rules = detail::output_rules(output);
+  detail::exact_products(job.a, job.scale_a, job.b, job.scale_b, job.k, job.threads,
                          [&](std::size_t row, std::size_t col, detail::ExactProduct value) {
-                           detail::store_output(job.output, job.d, row * job.b.rows + col,
-                                                value.round(job.output, rules));
+                           detail::store_output(output, d, row * job.b.rows + col,
+                                                value.round(output, rules));
                          });
 }
 
@@ -189,56 +118,26 @@ void run_exact(const Job& job, int threads) {
 
 void gemm(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b, std::size_t k,
           FloatFormat output, void* d, const GemmOptions& options) {
-  check_operand(profile, a, "A", k);
-  check_operand(profile, b, "B", k);
-  if (d == nullptr) refuse(profile, "no place for D");
-  if (options.threads < 0) refuse(profile, "threads is " + std::to_string(options.threads));
-  const int threads = options.threads > 0 ? options.threads : omp_get_max_threads();
-  Job job{profile,
-          a,
-          b,
-          k,
-          output,
-          d,
-          ScaleGrid(a, "A", k, profile.scale_a),
-          ScaleGrid(b, "B", k, profile.scale_b),
-          k,
-          true};
+  const GemmJob job = detail::make_gemm_job(profile, a, b, k, options);
+  if (d == nullptr) detail::refuse_gemm(profile, "no place for D");
   if (profile.chain == ChainKind::kExact) {
-    run_exact(job, threads);
-    return;
-  }
-  ChainSetup setup;
-  std::size_t instruction_k = 1;
-  if (profile.chain == ChainKind::kInstruction) {
-    const Instruction& i = choose_instruction(profile, a, b, options);
-    setup = detail::make_chain_setup(i);
-    instruction_k = static_cast<std::size_t>(i.k);
-  } else if (!embeds_in(a.format, kFp32Format) || !embeds_in(b.format, kFp32Format)) {
-    refuse(profile, "operands " + format_name(a.format) + " and " + format_name(b.format) +
-                        " do not both fit in fp32");
-  }
-  job.interval = choose_interval(profile, k, instruction_k, job.scale_a, job.scale_b, options);
-  job.promotes = job.interval < k || scales_at_promotion(profile.scale_order);
-  if (setup.double_lanes) {
-    run_tiles<double>(job, setup, detail::gemm_kernels().double_lanes.lanes, threads);
+    run_exact(job, output, d);
+  } else if (job.setup.double_lanes) {
+    run_tiles<double>(job, output, d, detail::gemm_kernels().double_lanes.lanes);
   } else {
-    run_tiles<float>(job, setup, detail::gemm_kernels().single_lanes.lanes, threads);
+    run_tiles<float>(job, output, d, detail::gemm_kernels().single_lanes.lanes);
   }
 }
 
 void exact_gemm(const GemmOperand& a, const GemmOperand& b, std::size_t k, std::span<double> d,
                 int threads) {
   const GemmProfile& profile = find_gemm_profile("exact");
-  check_operand(profile, a, "A", k);
-  check_operand(profile, b, "B", k);
+  const GemmJob job = detail::make_gemm_job(profile, a, b, k, {{}, nullptr, threads});
   if (d.size() != a.rows * b.rows) {
-    refuse(profile, std::to_string(d.size()) + " outputs for " + std::to_string(a.rows) + " x " +
-                        std::to_string(b.rows));
+    detail::refuse_gemm(profile, std::to_string(d.size()) + " outputs for " +
+                                     std::to_string(a.rows) + " x " + std::to_string(b.rows));
   }
-  if (threads < 0) refuse(profile, "threads is " + std::to_string(threads));
-  const ScaleGrid scale_a(a, "A", k, kAnyGranularity), scale_b(b, "B", k, kAnyGranularity);
-  detail::exact_products(a, scale_a, b, scale_b, k, threads,
+  detail::exact_products(a, job.scale_a, b, job.scale_b, k, job.threads,
                          [&](std::size_t row, std::size_t col, detail::ExactProduct value) {
                            d[row * b.rows + col] = value.to_double();
                          });

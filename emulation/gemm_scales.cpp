@@ -2,14 +2,10 @@
 
 #include <stdexcept>
 
+#include "block_scale_shape.hpp"
+
 namespace binade {
-namespace {
-
-std::string shape(std::size_t rows, std::size_t cols) {
-  return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
-}
-
-}  // namespace
+using detail::shape_text;
 
 Granularity infer_granularity(std::size_t rows, std::size_t cols, std::size_t scale_rows,
                               std::size_t scale_cols) {
@@ -19,8 +15,8 @@ Granularity infer_granularity(std::size_t rows, std::size_t cols, std::size_t sc
     const BlockGrid grid = block_grid(rows, cols, g);
     if (grid.grid_rows == scale_rows && grid.grid_cols == scale_cols) return g;
   }
-  throw std::invalid_argument("scales of shape " + shape(scale_rows, scale_cols) +
-                              " for an operand of shape " + shape(rows, cols) +
+  throw std::invalid_argument("scales of shape " + shape_text(scale_rows, scale_cols) +
+                              " for an operand of shape " + shape_text(rows, cols) +
                               " are none of tensor, row, column, 1x128, 128x128, 128x1, 1x32, "
                               "1x16");
 }
@@ -35,16 +31,16 @@ ScaleGrid::ScaleGrid(const GemmOperand& x, const char* name, std::size_t k, Gran
   };
   if (scales_.size() != x.scale_rows * x.scale_cols) {
     refuse(std::to_string(scales_.size()) + " scales for the stated shape " +
-           shape(x.scale_rows, x.scale_cols));
+           shape_text(x.scale_rows, x.scale_cols));
   }
   if (granularity == kAnyGranularity) {
     granularity = infer_granularity(x.rows, k, x.scale_rows, x.scale_cols);
   }
   const BlockGrid grid = block_grid(x.rows, k, granularity);
   if (x.scale_rows != grid.grid_rows || x.scale_cols != grid.grid_cols) {
-    refuse("scales of shape " + shape(x.scale_rows, x.scale_cols) + " where " +
-           granularity_name(granularity) + " over " + shape(x.rows, k) + " has " +
-           shape(grid.grid_rows, grid.grid_cols) + ", the scales");
+    refuse("scales of shape " + shape_text(x.scale_rows, x.scale_cols) + " where " +
+           granularity_name(granularity) + " over " + shape_text(x.rows, k) + " has " +
+           shape_text(grid.grid_rows, grid.grid_cols) + ", the scales");
   }
   for (std::size_t i = 0; i < scales_.size(); ++i) {
     if (!(scales_[i] >= 0.0f)) {

@@ -6,14 +6,13 @@
 #include <limits>
 
 #include "binade/emulation/dot_step.hpp"
+#include "block_scale_shape.hpp"
 
 namespace binade::detail {
 namespace {
 
 constexpr std::size_t kDepth = 128;  ///< K elements decoded at once: a panel of B stays in L1
-constexpr std::size_t kTileRows = 256, kTileCols = 256;
 
-std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
 
 /// Whether a step's sum of products and C stays below 2^bits units: see gemm_kernels.hpp.
@@ -100,8 +99,9 @@ std::optional<ChainSetup> make_unbounded_setup(const Instruction& i) {
   return s;
 }
 
-std::vector<Tile> make_tiles(std::size_t m, std::size_t n, std::size_t lanes, int threads) {
-  std::size_t rows = kTileRows, cols = kTileCols;
+std::vector<Tile> make_tiles(std::size_t m, std::size_t n, std::size_t lanes, int threads,
+                             std::size_t side) {
+  std::size_t rows = side, cols = std::max(side, lanes);
   const std::size_t wanted = threads > 1 ? 4 * static_cast<std::size_t>(threads) : 1;
   // Both sides matter: a tile decodes rows + cols operands for rows * cols chains.
   while (ceil_div(m, rows) * ceil_div(n, cols) < wanted && (rows > 32 || cols > lanes)) {

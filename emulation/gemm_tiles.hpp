@@ -40,7 +40,8 @@ struct Tile {
 };
 
 /// A cover of [m, n] by tiles, small enough that each of `threads` gets several.
-std::vector<Tile> make_tiles(std::size_t m, std::size_t n, std::size_t lanes, int threads);
+std::vector<Tile> make_tiles(std::size_t m, std::size_t n, std::size_t lanes, int threads,
+                             std::size_t side = 256);
 
 /// One thread's scratch for one tile at a time.
 template <class Real>
@@ -55,6 +56,10 @@ class TileChain {
 
   std::size_t lanes() const { return loops_.lanes; }
   std::size_t panels() const { return panels_; }
+  /// Where an output of the tile lies in the arrays that run returns.
+  std::size_t place(std::size_t row, std::size_t col) const {
+    return col / lanes() * panel_size() + row * lanes() + col % lanes();
+  }
   std::size_t panel_size() const { return tile_.rows * loops_.lanes; }
   const GemmLoops<Real>& loops() const { return loops_; }
 
