@@ -6,15 +6,31 @@ Command formats_command();
 Command bits_command();
 Command cast_command();
 Command decode_command();
+Command quantize_command();
+Command dot_command();
+Command explain_command();
+Command inspect_command();
+Command list_command();
+Command run_command();
+Command plot_command();
 
+// clang-format off
 const std::vector<Command>& commands() {
   static const std::vector<Command> all{
       formats_command(),
       bits_command(),
       cast_command(),
       decode_command(),
+      quantize_command(),
+      dot_command(),
+      explain_command(),
+      inspect_command(),
+      list_command(),
+      run_command(),
+      plot_command(),
   };
   return all;
 }
+// clang-format on
 
 }  // namespace binade::cli

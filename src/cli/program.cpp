@@ -132,7 +132,12 @@ void parse_and_run(int argc, char** argv, std::ostream& out) {
   }
 }
 
-int report(const std::string& message, int code) {
+/// What a command said before it failed still holds: a CSV was written, its plot was not.
+int report(const std::ostringstream& out, const std::string& message, int code) {
+  try {
+    write_standard_output(out.str());
+  } catch (const std::exception&) {  // one error is reported, the first
+  }
   write_error(message);
   return code;
 }
@@ -140,18 +145,23 @@ int report(const std::string& message, int code) {
 }  // namespace
 
 int run_program(int argc, char** argv) {
+  std::ostringstream out;
   try {
-    std::ostringstream out;
     parse_and_run(argc, argv, out);
-    write_standard_output(out.str());
-    return 0;
   } catch (const UsageError& error) {
-    return report(error.what(), 2);
+    return report(out, error.what(), 2);
   } catch (const std::bad_alloc&) {
-    return report("the data does not fit in memory, expected less of it", 1);
+    return report(out, "the data does not fit in memory, expected less of it", 1);
   } catch (const std::exception& error) {
-    return report(error.what(), 1);
+    return report(out, error.what(), 1);
   }
+  try {
+    write_standard_output(out.str());
+  } catch (const std::exception& error) {
+    write_error(error.what());
+    return 1;
+  }
+  return 0;
 }
 
 }  // namespace binade::cli

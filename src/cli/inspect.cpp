@@ -1,0 +1,181 @@
+// binade inspect: what quantisation would do to the tensors of a file, one row each.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numeric>
+
+#include "binade/emulation/block_scale.hpp"
+#include "cli/options.hpp"
+#include "cli/quantization_stats.hpp"
+#include "cli/terminal.hpp"
+#include "io/error.hpp"
+#include "io/load.hpp"
+
+namespace binade::cli {
+namespace {
+
+/// A recipe and the blocks it is tried with: one column.
+struct Trial {
+  std::string name;
+  const ScaleRecipe* recipe = nullptr;
+  Granularity granularity;
+  ScaleType type = ScaleType::kFp32;
+  FloatFormat element;
+
+  /// Whether each row panel can be quantised without seeing the others.
+  bool by_panels() const { return granularity.rows != 0 && type != ScaleType::kE4M3; }
+};
+
+struct InspectOptions {
+  std::string file;
+  std::vector<std::string> recipes{"deepseek-v3:tensor", "deepseek-v3", "deepseek-v3:128x128",
+                                   "ocp-mx", "nvfp4"};
+  FloatFormat element = E4M3::format;
+  std::optional<FloatFormat> from;
+  std::size_t panel = std::size_t{1} << 25;
+};
+
+/// "NAME" or "NAME:BLOCK". Errors: std::invalid_argument.
+Trial parse_trial(const std::string& word, FloatFormat element) {
+  const std::size_t colon = word.find(':');
+  Trial trial;
+  trial.recipe = &find_scale_recipe(word.substr(0, colon));
+  trial.granularity =
+      parse_granularity(colon == word.npos ? std::string_view(trial.recipe->default_granularity)
+                                           : std::string_view(word).substr(colon + 1));
+  trial.type = trial.recipe->scale_types.front();
+  trial.element = trial.type == ScaleType::kE4M3 ? E2M1::format : element;
+  trial.name = trial.recipe->name + " " + granularity_name(trial.granularity);
+  return trial;
+}
+
+/// Casts a panel as it is: a quantised matrix under the one scale 1.
+Quantized cast_panel(std::span<const float> x, io::Extent extent, FloatFormat element) {
+  Quantized q;
+  q.element = element;
+  q.rows = extent.rows;
+  q.cols = extent.cols;
+  q.granularity = kPerTensor;
+  q.scale_rows = q.scale_cols = 1;
+  q.scales = {1.0f};
+  q.codes.resize(x.size() * static_cast<std::size_t>(element.container_bits()) / 8);
+  cast(kFp32Format, x.data(), element, q.codes.data(), x.size());
+  return q;
+}
+
+/// Rows a panel may have: whole blocks of every trial, as many as fit in `elements`.
+std::size_t panel_rows(const std::vector<Trial>& trials, io::Extent extent, std::size_t elements) {
+  std::size_t unit = 1;
+  for (const Trial& trial : trials) {
+    if (trial.by_panels()) unit = std::lcm(unit, std::min(trial.granularity.rows, extent.rows));
+  }
+  const std::size_t fit = elements / extent.cols / unit * unit;
+  return std::clamp(fit, std::min(unit, extent.rows), extent.rows);
+}
+
+std::string fixed(double value, int digits) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
+  return buffer;
+}
+
+std::string general(double value) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.5g", value);
+  return buffer;
+}
+
+std::string sqnr_text(const QuantizationStats& stats) {
+  if (stats.count == 0) return "-";
+  if (stats.signal == 0) return "zeros";
+  return stats.noise == 0 ? "exact" : fixed(stats.sqnr_db(), 2);
+}
+
+std::vector<std::string> row_of(const io::StoredTensor& tensor, const InspectOptions& options,
+                                const std::vector<Trial>& trials, int threads, Progress& progress) {
+  std::vector<std::string> row{tensor.name.empty() ? tensor.where : tensor.name,
+                               std::string(io::info(tensor.dtype).name),
+                               io::shape_text(tensor.shape)};
+  const bool codes = !io::info(tensor.dtype).format;
+  if (tensor.count() == 0 || (codes && !options.from)) return row;
+  const FloatFormat format = io::element_format(tensor.dtype, options.from, tensor.where);
+  const io::Extent extent = io::matrix_extent(tensor.shape);
+  const std::size_t height =
+      tensor.fortran_order ? extent.rows : panel_rows(trials, extent, options.panel);
+  QuantizationStats plain;
+  std::vector<QuantizationStats> stats(trials.size());
+  std::vector<std::byte> raw;
+  for (std::size_t first = 0; first < extent.rows; first += height) {
+    const io::Extent part{std::min(height, extent.rows - first), extent.cols};
+    raw.resize(part.rows * part.cols * io::info(tensor.dtype).size);
+    tensor.read(first * extent.cols, part.rows * part.cols, raw.data());
+    const std::vector<float> x = io::to_fp32(format, raw.data(), part.rows * part.cols);
+    plain.add(x, cast_panel(x, part, options.element), threads);
+    for (std::size_t i = 0; i < trials.size(); ++i) {
+      const Trial& t = trials[i];
+      if (!t.by_panels() && part.rows != extent.rows) continue;
+      stats[i].add(
+          x,
+          quantize(x, part.rows, part.cols, *t.recipe, t.granularity, t.type, t.element, threads),
+          threads);
+    }
+    progress.show(first + part.rows, extent.rows);
+  }
+  row.insert(
+      row.end(),
+      {general(plain.amax), plain.nonfinite == 0 ? "-" : std::to_string(plain.nonfinite),
+       fixed(100 * plain.share(plain.underflow), 3), fixed(100 * plain.share(plain.saturated), 3)});
+  for (const QuantizationStats& s : stats) row.push_back(sqnr_text(s));
+  return row;
+}
+
+void run_inspect(const InspectOptions& options, Session& session) {
+  std::vector<Trial> trials;
+  for (const std::string& word : options.recipes) {
+    try {
+      trials.push_back(parse_trial(word, options.element));
+    } catch (const std::invalid_argument& error) {
+      throw UsageError(error.what());
+    }
+  }
+  const std::string element = element_name(options.element);
+  std::vector<std::string> headings{"tensor",   "dtype",        "shape",       ">amax",
+                                    ">NaN/Inf", ">underflow %", ">saturated %"};
+  for (const Trial& trial : trials) headings.push_back(">" + trial.name + " dB");
+  TextTable table(headings);
+  for (const io::StoredTensor& tensor : io::open_all(options.file)) {
+    Progress progress(tensor.where);
+    table.row(row_of(tensor, options, trials, session.threads, progress));
+  }
+  session.out << table.text() << "\nunderflow and saturated: of a plain cast to " << element
+              << " without scales; dB: SQNR of each recipe (" << element
+              << ", e2m1 under e4m3 scales)\n";
+}
+
+}  // namespace
+
+Command inspect_command() {
+  return {"inspect", "what quantisation would do to the tensors of a file",
+          "binade inspect model.safetensors --recipe deepseek-v3:1x128,ocp-mx",
+          [](CLI::App& app) -> Action {
+            const auto options = std::make_shared<InspectOptions>();
+            app.add_option("FILE", options->file, "FILE.safetensors or FILE.npy")->required();
+            app.add_option("--recipe", options->recipes, "NAME or NAME:BLOCK, separated by commas")
+                ->delimiter(',')
+                ->type_name("LIST")
+                ->capture_default_str();
+            add_parsed(app, "--to", options->element, parse_element_format, "element format",
+                       "FORMAT")
+                ->default_str("e4m3");
+            add_format(app, "--from", options->from, "what integers in FILE are the codes of");
+            app.add_option("--panel", options->panel,
+                           "elements in memory at once; recipes that need the whole of a larger "
+                           "tensor show -")
+                ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40))
+                ->type_name("N")
+                ->capture_default_str();
+            return [options](Session& session) { run_inspect(*options, session); };
+          }};
+}
+
+}  // namespace binade::cli

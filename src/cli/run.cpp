@@ -1,0 +1,206 @@
+// binade list, run and plot: the experiments.
+#include <filesystem>
+#include <map>
+#include <memory>
+
+#include "binade/cuda/device.hpp"
+#include "binade/emulation/instructions.hpp"
+#include "binade/emulation/scale_recipe.hpp"
+#include "binade/experiments/experiment.hpp"
+#include "binade/formats/isa.hpp"
+#include "cli/options.hpp"
+#include "cli/plot.hpp"
+#include "cli/terminal.hpp"
+#include "io/csv.hpp"
+#include "io/error.hpp"
+
+namespace binade::cli {
+namespace {
+
+using experiments::Arguments;
+using experiments::Experiment;
+
+struct RunOptions {
+  const Experiment* experiment = nullptr;
+  std::string directory = "out";
+  bool plot = false;
+  std::string tensor, second_tensor;
+  std::map<std::string, std::string> given;
+};
+
+std::string cell_text(const experiments::Cell& cell) {
+  if (const auto* text = std::get_if<std::string>(&cell)) return *text;
+  if (const auto* integer = std::get_if<std::int64_t>(&cell)) return std::to_string(*integer);
+  return io::number_text(std::get<double>(cell));
+}
+
+experiments::InputTensor input_tensor(const std::string& address) {
+  const io::Tensor tensor = load(address);
+  const FloatFormat format = io::element_format(tensor.dtype, std::nullopt, "'" + address + "'");
+  const io::Extent extent = io::matrix_extent(tensor.shape);
+  return {address, io::to_fp32(format, tensor.data(), tensor.count()), extent.rows, extent.cols};
+}
+
+Arguments arguments_of(const RunOptions& options, Session& session) {
+  Arguments arguments;
+  try {
+    arguments = experiments::make_arguments(*options.experiment, options.given);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+  if (!options.tensor.empty()) arguments.tensor = input_tensor(options.tensor);
+  if (!options.second_tensor.empty()) arguments.second_tensor = input_tensor(options.second_tensor);
+  arguments.threads = session.threads;
+  return arguments;
+}
+
+io::Csv to_csv(const Experiment& experiment, const experiments::Table& table,
+               const Arguments& arguments, const Session& session) {
+  io::Csv csv;
+  const auto seed = arguments.values.find("seed");
+  csv.provenance = {BINADE_VERSION, session.command_line,
+                    seed == arguments.values.end() ? "none" : seed->second,
+                    std::string(isa_name(isa())), cuda::describe_devices()};
+  csv.notes = table.notes;
+  for (const experiments::Column& column : experiment.columns) {
+    csv.columns.push_back(column.name);
+    csv.notes.push_back("column " + column.name +
+                        (column.unit.empty() ? "" : " [" + column.unit + "]") + ": " +
+                        column.meaning);
+  }
+  for (const auto& row : table.rows) {
+    csv.rows.emplace_back();
+    for (const experiments::Cell& cell : row) csv.rows.back().push_back(cell_text(cell));
+  }
+  return csv;
+}
+
+std::string make_directory(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error || !std::filesystem::is_directory(directory)) {
+    throw io::DataError("cannot make the directory '" + directory + "'" +
+                        (error ? ": " + error.message() : ""));
+  }
+  return directory;
+}
+
+void run_experiment(const RunOptions& options, Session& session) {
+  Arguments arguments = arguments_of(options, session);
+  const std::string& name = options.experiment->name;
+  const std::string path = make_directory(options.directory) + "/" + name + ".csv";
+  Progress progress(name);
+  arguments.progress = [&](std::size_t done, std::size_t total) { progress.show(done, total); };
+  experiments::Table table;
+  try {
+    table = options.experiment->run(arguments);
+  } catch (const std::invalid_argument& error) {
+    // Without a file, everything that an experiment can object to was typed.
+    if (arguments.tensor || arguments.second_tensor) throw;
+    throw UsageError(error.what());
+  }
+  io::write_csv(path, to_csv(*options.experiment, table, arguments, session));
+  session.out << path << "\n";
+  for (const std::string& note : table.notes) session.out << "  " << note << "\n";
+  if (!options.plot) return;
+  for (const std::string& picture : plot_csv(path, name)) session.out << picture << "\n";
+}
+
+void declare_experiment(CLI::App& run, const Experiment& experiment,
+                        const std::shared_ptr<RunOptions>& options) {
+  CLI::App* app = run.add_subcommand(experiment.name, experiment.question);
+  app->fallthrough();
+  app->description(experiment.question + "\nSource: " + experiment.source);
+  app->footer("Example:\n  binade run " + experiment.name + " --out out --plot");
+  app->add_option("--out", options->directory, "directory of the CSV and the plots")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app->add_flag("--plot", options->plot, "draw it as PNG and SVG beside the CSV");
+  if (experiment.takes_tensor) {
+    app->add_option("--tensor", options->tensor,
+                    "FILE.safetensors:NAME or FILE.npy in place of random numbers")
+        ->type_name("ADDRESS");
+    app->add_option("--tensor-b", options->second_tensor, "the second operand, where there is one")
+        ->type_name("ADDRESS");
+  }
+  for (const experiments::Parameter& parameter : experiment.parameters) {
+    std::string flag = "--" + parameter.name;
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    std::string help = parameter.meaning;
+    for (std::size_t i = 0; i < parameter.choices.size(); ++i) {
+      help += (i == 0 ? ": " : ", ") + parameter.choices[i];
+    }
+    app->add_option_function<std::string>(
+           flag,
+           [options, name = parameter.name](const std::string& word) {
+             options->given[name] = word;
+           },
+           help)
+        ->type_name("")
+        ->default_str(parameter.default_value);
+  }
+  app->callback([options, &experiment] { options->experiment = &experiment; });
+}
+
+template <class Record, class Describe>
+std::string list_text(const std::string& heading, const std::vector<Record>& records,
+                      Describe&& describe) {
+  TextTable table({heading, ""});
+  for (const Record& record : records) table.row({record.name, describe(record)});
+  return table.text();
+}
+
+std::string listed(const std::string& what) {
+  if (what == "instructions") {
+    return list_text("instruction", instructions(), [](const Instruction& i) {
+      return std::string(i.verified ? "verified: " : "published: ") + i.source;
+    });
+  }
+  if (what == "recipes") {
+    return list_text("recipe", scale_recipes(),
+                     [](const ScaleRecipe& r) { return r.default_granularity + "; " + r.source; });
+  }
+  return list_text("experiment", experiments::registry(),
+                   [](const Experiment& e) { return e.question; });
+}
+
+}  // namespace
+
+Command list_command() {
+  return {"list", "the experiments (or instructions, recipes) by name", "binade list",
+          [](CLI::App& app) -> Action {
+            const auto what = std::make_shared<std::string>("experiments");
+            app.add_option("WHAT", *what, "experiments, instructions or recipes")
+                ->check(CLI::IsMember({"experiments", "instructions", "recipes"}))
+                ->type_name("");
+            return [what](Session& session) { session.out << listed(*what); };
+          }};
+}
+
+Command run_command() {
+  return {"run", "an experiment into a CSV, and a plot", "binade run cast_error --out out",
+          [](CLI::App& app) -> Action {
+            const auto options = std::make_shared<RunOptions>();
+            app.require_subcommand(1);
+            for (const Experiment& experiment : experiments::registry()) {
+              declare_experiment(app, experiment, options);
+            }
+            return [options](Session& session) { run_experiment(*options, session); };
+          }};
+}
+
+Command plot_command() {
+  return {"plot", "the plot of a CSV that run wrote", "binade plot out/cast_error.csv",
+          [](CLI::App& app) -> Action {
+            const auto path = std::make_shared<std::string>();
+            app.add_option("FILE", *path, "FILE.csv")->required();
+            return [path](Session& session) {
+              const std::string name = experiment_of(*path);
+              for (const std::string& picture : plot_csv(*path, name)) {
+                session.out << picture << "\n";
+              }
+            };
+          }};
+}
+
+}  // namespace binade::cli
