@@ -9,7 +9,8 @@
 // clang-format off
 #define BINADE_EXPERIMENTS(record) \
   record(cast_error)               \
-  record(outlier_damage)
+  record(outlier_damage)           \
+  record(promotion_interval)
 // clang-format on
 
 namespace binade::experiments {

@@ -1,0 +1,60 @@
+"""The error of FP8 accumulation against the promotion interval."""
+import style
+from style import COLORS, FAINT, GRID
+
+NAMES = {"normal": "N(0, 1)", "uniform01": "U[0, 1)", "abs_normal": "|N(0, 1)|",
+         "uniform": "U[-1, 1)", "laplace": "Laplace", "student_t3": "Student t, 3"}
+
+
+def draw_length(axis, data, length, colors, ticks):
+    part = data.where(k=length)
+    main = part["instruction"][0]
+    ends = []
+    for name in part.values("distribution"):
+        line = part.where(distribution=name, instruction=main)
+        place = [ticks.index(interval) for interval in line["interval"].tolist()]
+        axis.plot(place, line["max_over_mean"], color=colors[name], marker="o", markersize=4)
+        ends.append((max(place), line["max_over_mean"][place.index(max(place))],
+                     NAMES.get(name, style.short(name)), colors[name]))
+        for other in part.values("instruction")[1:]:
+            row = part.where(distribution=name, instruction=other)
+            axis.plot([ticks.index(0)] * len(row["k"]), row["max_over_mean"], linestyle="none",
+                      marker="x", markersize=7, markeredgewidth=2, color=colors[name])
+    if 4 in ticks:
+        axis.axvspan(ticks.index(4) - 0.22, ticks.index(4) + 0.22, color=GRID, alpha=0.6, zorder=0)
+        axis.annotate("DeepSeek-V3", (ticks.index(4), 0), xycoords=("data", "axes fraction"),
+                      xytext=(0, 5), textcoords="offset points", color=FAINT, fontsize=8.5,
+                      ha="center")
+    if length == 4096:
+        axis.axhline(0.02, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+        axis.annotate("published for never: nearly 2 %", (0, 0.02), xytext=(-4, 4),
+                      textcoords="offset points", color=FAINT, fontsize=8.5)
+    axis.set_yscale("log")
+    style.percent(axis.yaxis)
+    axis.set_xticks(range(len(ticks)), ["never" if t == 0 else f"{t:g}" for t in ticks])
+    axis.set_title(f"K = {length:g}")
+    axis.set_xlabel("wgmma (32 products each) between promotions")
+    return ends
+
+
+def draw(data):
+    lengths, distributions = data.values("k"), data.values("distribution")
+    others = data.values("instruction")[1:]
+    ticks = sorted(data.values("interval"), key=lambda t: float("inf") if t == 0 else t)
+    colors = dict(zip(distributions, COLORS * 3))
+    crosses = f" Crosses: {', '.join(others)}, never promoted." if others else ""
+    fig, axes = style.figure(
+        "How often must FP8 partial sums be promoted to FP32?",
+        "Largest error over the mean magnitude of the exact product of the same FP8 operands, "
+        f"model {data.values('instruction')[0]}. The published number is the DeepSeek-V3 "
+        f"report's, for K\u00a0=\u00a04096.{crosses}",
+        (4.0 * len(lengths) + 1.4, 5.4), ncols=len(lengths), sharey=True, squeeze=False)
+    for axis, length in zip(axes[0], lengths):
+        ends = draw_length(axis, data, length, colors, ticks)
+    axes[0, 0].set_ylabel("max |error| / mean |exact|")
+    style.label_ends(axes[0, -1], ends)
+    return fig
+
+
+if __name__ == "__main__":
+    style.main(draw, __doc__)

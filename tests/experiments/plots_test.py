@@ -1,0 +1,70 @@
+"""Every experiment has a plot, which draws what the command writes, from random data and tensors."""
+import importlib.util
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+BINADE, ROOT = sys.argv[1], pathlib.Path(sys.argv[2])
+PLOTS = ROOT / "experiments" / "plots"
+TENSORS = ROOT / "experiments/data/tiny_lm_layer.safetensors"
+SKIPPED = 77
+
+# Flags that make a run small, and the tensors of a run with tensors.
+SMALL = {
+    "cast_error": ["--formats", "e4m3,fp16,e2m1", "--bins-per-binade", "8"],
+    "outlier_damage": ["--rows", "64", "--cols", "128", "--ratios", "10,1e4"],
+    "promotion_interval": ["--m", "4", "--n", "4", "--k", "96,4096", "--intervals", "0,4",
+                           "--distributions", "normal,student_t3"],
+}
+PAIRS = {
+    "cast_error": ["layers.2.mlp.down.weight"],
+    "outlier_damage": ["layers.2.attn.o.input"],
+    "promotion_interval": ["layers.2.attn.o.input", "layers.2.attn.o.weight"],
+}
+
+
+def png_size(path):
+    data = path.read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n"), f"{path} is no PNG"
+    return struct.unpack(">II", data[16:24])
+
+
+def check_pictures(folder, name, expected):
+    width, height = png_size(folder / f"{name}.png")
+    assert width >= 1200 and height >= 600, f"{name}.png is only {width} by {height}"
+    svg = (folder / f"{name}.svg").read_text()
+    for words in expected:
+        assert words in svg, f"{name}.svg does not say '{words}'"
+
+
+def run_and_plot(name, flags, expected, folder):
+    subprocess.run([BINADE, "run", name, "--out", folder, *flags], check=True,
+                   stdout=subprocess.DEVNULL)
+    csv = folder / f"{name}.csv"
+    subprocess.run([sys.executable, PLOTS / f"{name}.py", csv, "--out", folder], check=True)
+    check_pictures(folder, name, [f"binade run {name}", *expected])
+
+
+def main():
+    if importlib.util.find_spec("matplotlib") is None:
+        print("no matplotlib here: skipped")
+        return SKIPPED
+    listed = subprocess.run([BINADE, "list"], check=True, capture_output=True, text=True).stdout
+    names = [path.stem for path in sorted(PLOTS.glob("*.py")) if path.stem != "style"]
+    for name in names:
+        assert name in listed.split(), f"{name}.py draws no experiment"
+    with tempfile.TemporaryDirectory() as folder:
+        for name, flags in SMALL.items():
+            assert name in names, f"{name} has no plot"
+            where = pathlib.Path(folder)
+            run_and_plot(name, flags, [], where)
+            addresses = [f"{TENSORS}:{tensor}" for tensor in PAIRS[name]]
+            options = [word for pair in zip(["--tensor", "--tensor-b"], addresses) for word in pair]
+            run_and_plot(name, [*flags, *options], [PAIRS[name][0]], where)
+    print(f"{len(SMALL)} experiments drawn, from random data and from tensors")
+    return 0
+
+
+sys.exit(main())
