@@ -198,7 +198,21 @@ void decode(FloatFormat f, const void* codes, std::span<float> values) {
   if (f != kFp32Format && !embeds_in(f, kFp32Format)) {
     throw std::invalid_argument("format " + format_name(f) + " does not fit in fp32");
   }
-  cast(f, codes, kFp32Format, values.data(), values.size(), kIeeeRules);
+  if (f == kFp32Format || !word_serves<std::uint32_t>(f, kFp32Format)) {
+    cast(f, codes, kFp32Format, values.data(), values.size(), kIeeeRules);
+    return;
+  }
+  // Nothing to round: the words of the decode loop are the result.
+  constexpr std::size_t kBlock = 2048;
+  alignas(64) std::uint32_t words[kBlock];
+  const auto loop = kernels().decode32[detail::container_index(f)];
+  const auto* in = static_cast<const std::byte*>(codes);
+  const std::size_t width = static_cast<std::size_t>(f.container_bits()) / 8;
+  for (std::size_t at = 0; at < values.size(); at += kBlock) {
+    const std::size_t n = std::min(kBlock, values.size() - at);
+    loop(in + at * width, words, n, f);
+    std::memcpy(values.data() + at, words, n * sizeof(float));
+  }
 }
 
 Rounding parse_rounding(std::string_view name) {

@@ -83,3 +83,22 @@ TEST_CASE("array casts equal the scalar core on every ISA") {
   set_isa(before);
   SUCCEED("every pair, rule and ISA");
 }
+
+TEST_CASE("decode equals the widening cast for every code, and its blocks join") {
+  for (const FloatFormat f : some_formats()) {
+    if (f.bits() > 16 || !embeds_in(f, kFp32Format)) continue;
+    std::vector<std::uint64_t> codes(std::size_t{1} << f.bits());
+    for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = i;
+    const auto packed = pack(f, codes);
+    for (const Isa choice : supported_isas()) {
+      const Isa before = isa();
+      set_isa(choice);
+      std::vector<float> got(codes.size()), want(codes.size());
+      decode(f, packed.data(), got);
+      cast(f, packed.data(), kFp32Format, want.data(), want.size(), kIeeeRules);
+      set_isa(before);
+      CAPTURE(format_name(f), isa_name(choice));
+      CHECK(std::memcmp(got.data(), want.data(), got.size() * sizeof(float)) == 0);
+    }
+  }
+}
