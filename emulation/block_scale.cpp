@@ -132,22 +132,14 @@ class Quantizer {
         seed_(seed),
         pieces_(detail::ceil_div(grid.block_rows, kStripeRows)),
         stripes_(grid.grid_rows * pieces_),
+        chunk_(grid.block_cols > kChunk ? kChunk : kChunk / grid.block_cols * grid.block_cols),
         amax_(stripes_ * grid.grid_cols),
         factors_(grid.grid_rows * grid.grid_cols),
         kernels_(kernels()) {}
 
   void run(int threads) {
     if (pieces_ == 1 && type_ != ScaleType::kE4M3) {
-      // A stripe is complete in itself: it is measured and cast while it is in cache.
-      parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
-        CodeWriter writer = writer_at(first);
-        for (std::size_t s = first; s < last; ++s) {
-          measure(s);
-          derive(s);
-          apply(s, writer);
-        }
-        writer.flush();
-      });
+      run_in_one_pass(threads);
       return;
     }
     parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
@@ -155,7 +147,7 @@ class Quantizer {
     });
     join_pieces();
     if (type_ == ScaleType::kE4M3) derive_tensor_scale();
-    for (std::size_t g = 0; g < grid_.grid_rows; ++g) derive(g);
+    for (std::size_t g = 0; g < grid_.grid_rows; ++g) derive(g, 0, grid_.grid_cols);
     parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
       CodeWriter writer = writer_at(first);
       for (std::size_t s = first; s < last; ++s) apply(s, writer);
@@ -164,6 +156,29 @@ class Quantizer {
   }
 
  private:
+  /// Each stripe is complete in itself: it is measured and cast while it is in cache, chunk by
+  /// chunk where a chunk is complete too.
+  void run_in_one_pass(int threads) {
+    const bool chunks_are_whole = grid_.block_rows == 1 && grid_.block_cols <= kChunk;
+    parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
+      CodeWriter writer = writer_at(first);
+      for (std::size_t s = first; s < last; ++s) {
+        if (chunks_are_whole) {
+          for_each_chunk(s, [&](const float* x, std::size_t c, std::size_t n) {
+            measure(s, x, c, n);
+            derive(s, c / grid_.block_cols, detail::ceil_div(c + n, grid_.block_cols));
+            apply(s, writer, x, c, n);
+          });
+        } else {
+          measure(s);
+          derive(s, 0, grid_.grid_cols);
+          apply(s, writer);
+        }
+      }
+      writer.flush();
+    });
+  }
+
   struct Rows {
     std::size_t begin, end;
   };
@@ -185,24 +200,26 @@ class Quantizer {
     alignas(64) float buffer[kChunk];
     const Rows rows = rows_of(stripe);
     for (std::size_t r = rows.begin; r < rows.end; ++r) {
-      for (std::size_t c = 0; c < grid_.cols; c += kChunk) {
-        const std::size_t n = std::min(kChunk, grid_.cols - c);
+      for (std::size_t c = 0; c < grid_.cols; c += chunk_) {
+        const std::size_t n = std::min(chunk_, grid_.cols - c);
         body(source_.read(r * grid_.cols + c, n, buffer), c, n);
       }
     }
   }
 
-  void measure(std::size_t stripe) {
+  void measure(std::size_t stripe, const float* x, std::size_t c, std::size_t n) {
     std::uint32_t* amax = amax_.data() + stripe * grid_.grid_cols;
-    for_each_chunk(stripe, [&](const float* x, std::size_t c, std::size_t n) {
-      if (grid_.block_cols == 1) {
-        kernels_.amax_bits_each(x, n, amax + c);
-        return;
-      }
-      for_each_segment(grid_, c, c + n, [&](std::size_t block, std::size_t at, std::size_t width) {
-        amax[block] = kernels_.amax_bits(x + (at - c), width, amax[block]);
-      });
+    if (grid_.block_cols == 1) {
+      kernels_.amax_bits_each(x, n, amax + c);
+      return;
+    }
+    for_each_segment(grid_, c, c + n, [&](std::size_t block, std::size_t at, std::size_t width) {
+      amax[block] = kernels_.amax_bits(x + (at - c), width, amax[block]);
     });
+  }
+  void measure(std::size_t stripe) {
+    for_each_chunk(stripe,
+                   [&](const float* x, std::size_t c, std::size_t n) { measure(stripe, x, c, n); });
   }
 
   /// Folds the pieces of each row of blocks into the first of its places.
@@ -256,10 +273,10 @@ class Quantizer {
     q_.tensor_scale = tensor_.scale;
   }
 
-  /// The scales of one row of blocks.
-  void derive(std::size_t g) {
+  /// The scales of blocks [begin, end) of a row of blocks.
+  void derive(std::size_t g, std::size_t begin, std::size_t end) {
     const float largest_inverse = largest_element(source_.format);
-    for (std::size_t c = 0; c < grid_.grid_cols; ++c) {
+    for (std::size_t c = begin; c < end; ++c) {
       const std::size_t at = g * grid_.grid_cols + c;
       const BlockScale b =
           scale_of_block(recipe_, type_, q_.element, content(g, c), tensor_, largest_inverse);
@@ -269,20 +286,23 @@ class Quantizer {
     }
   }
 
-  void apply(std::size_t stripe, CodeWriter& writer) const {
+  void apply(std::size_t stripe, CodeWriter& writer, const float* x, std::size_t c,
+             std::size_t n) const {
     const float* factors = factors_.data() + stripe / pieces_ * grid_.grid_cols;
     const bool divides = recipe_.apply == ApplyScale::kDivide && type_ != ScaleType::kE4M3;
+    float* y = writer.next(n);
+    if (grid_.block_cols == 1) {
+      (divides ? kernels_.divide_each : kernels_.multiply_each)(x, factors + c, y, n);
+      return;
+    }
     const auto scale_run = divides ? kernels_.divide : kernels_.multiply;
-    const auto scale_each = divides ? kernels_.divide_each : kernels_.multiply_each;
+    for_each_segment(grid_, c, c + n, [&](std::size_t block, std::size_t at, std::size_t width) {
+      scale_run(x + (at - c), factors[block], y + (at - c), width);
+    });
+  }
+  void apply(std::size_t stripe, CodeWriter& writer) const {
     for_each_chunk(stripe, [&](const float* x, std::size_t c, std::size_t n) {
-      float* y = writer.next(n);
-      if (grid_.block_cols == 1) {
-        scale_each(x, factors + c, y, n);
-        return;
-      }
-      for_each_segment(grid_, c, c + n, [&](std::size_t block, std::size_t at, std::size_t width) {
-        scale_run(x + (at - c), factors[block], y + (at - c), width);
-      });
+      apply(stripe, writer, x, c, n);
     });
   }
 
@@ -293,6 +313,7 @@ class Quantizer {
   Quantized& q_;
   std::uint64_t seed_;
   std::size_t pieces_, stripes_;
+  std::size_t chunk_;  ///< columns worked on at once: whole blocks where they are not too wide
   std::vector<std::uint32_t> amax_;  ///< bits, [stripes, grid_cols]; joined: [grid_rows, grid_cols]
   std::vector<float> factors_;       ///< [grid_rows, grid_cols]
   TensorScale tensor_;
