@@ -183,7 +183,10 @@ TEST_CASE("B3 infinity in a block: the recipes' defaults and every policy") {
   CHECK(mx.scale_codes[0] == 0xff);
   for (const float v : read_back(mx)) CHECK(std::isnan(v));
 
-  ScaleRecipe r = recipe("deepgemm");
+  ScaleRecipe r = recipe("ocp-mx");
+  r.infinite_block = BlockPolicy::kFollow;  // its exponent is beyond E8M0: NaN again
+  CHECK(quantize_block(r, x, ScaleType::kUe8m0).scale_codes[0] == 0xff);
+  r = recipe("deepgemm");
   r.infinite_block = BlockPolicy::kIgnore;
   const Quantized ignored = quantize_block(r, x, ScaleType::kFp32);
   CHECK(ignored.scales[0] == 3.0f / 448.0f);

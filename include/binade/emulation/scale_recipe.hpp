@@ -196,10 +196,11 @@ BINADE_HD constexpr BlockScale power_of_two_scale(const ScaleRule& rule, FloatFo
                                                   float amax, float s, float inv) {
   int exponent = 0;
   if (rule.power_of_two == PowerOfTwo::kFloor) {
-    // microxcaling counts a zero amax as the smallest normal number.
-    exponent = floor_log2(amax == 0.0f ? 0x1p-126f : amax) - element.emax();
-    // E8M0 ends at 2^127: the specification makes what is beyond it NaN.
-    if (exponent > 127) exponent = 129;
+    // microxcaling counts a zero amax as the smallest normal number. E8M0 ends at 2^127, and the
+    // specification makes what is beyond it NaN.
+    const int top = floor_log2(amax == 0.0f ? 0x1p-126f : amax);
+    exponent = top - element.emax();
+    if (top > 127 || exponent > 127) exponent = 129;
   } else if (rule.formula == ScaleFormula::kInverseFirst) {
     exponent = -floor_log2(inv);
     if (exponent < -127) exponent = exponent == -128 ? -150 : 129;  // inv infinite, NaN
