@@ -369,3 +369,43 @@ TEST_CASE("names") {
   CHECK_THROWS_WITH(parse_scale_type("fp8"), ContainsSubstring("fp32, pow2, ue8m0, e4m3"));
   CHECK_THROWS_WITH(parse_block_policy("skip"), ContainsSubstring("unit, nan, ignore, follow"));
 }
+
+TEST_CASE("B10 the closer look at a block with NaN stays inside the block") {
+  // 3x5 in blocks of 2x4: each block's own amax, whatever stands in its neighbours.
+  const std::vector<float> x{kNan, 1, 1, 1,    2,     //
+                             1,    1, 1, 1,    kNan,  //
+                             8,    8, 8, kNan, 16};
+  const Quantized q =
+      quantize(x, 3, 5, recipe("deepseek-v3"), {2, 4}, ScaleType::kPow2, E4M3::format);
+  CHECK(q.scales == std::vector<float>{0x1p-8f, 0x1p-7f, 0x1p-5f, 0x1p-4f});
+}
+
+TEST_CASE("B2 without a clamp a scale that underflows becomes the smallest number") {
+  ScaleRecipe r = recipe("deepseek-v3");
+  r.floor = AmaxFloor::kNone;
+  const Quantized q = quantize_block(r, {0x1p-149f, 0.0f, -0x1p-149f}, ScaleType::kFp32);
+  CHECK(q.scales[0] == 0x1p-149f);
+  CHECK(read_back(q) == std::vector<float>{0x1p-149f, 0.0f, -0x1p-149f});
+}
+
+TEST_CASE("NVFP4 multiplies amax by the product of the tensor's inverse and 1/6") {
+  // Next to the tie between the E4M3 neighbours 1 and 1.125 the other order gives the other code.
+  std::mt19937 random(9);
+  std::uniform_real_distribution<float> uniform(1.0f, 2.0f);
+  int telling = 0, wrong = 0;
+  for (int trial = 0; trial < 3000; ++trial) {
+    const TensorScale tensor = tensor_scale_of(E2M1::format, uniform(random));
+    const float sixth = tensor.inv_scale * (1.0f / 6.0f);
+    float amax = 1.0625f / sixth;
+    for (int step = -3; step < 3; ++step, amax = std::nextafter(amax, 2.0f)) {
+      const bool up = amax * sixth > 1.0625f;
+      telling += up != (amax * tensor.inv_scale * (1.0f / 6.0f) > 1.0625f);
+      const float s = scale_of_block(recipe("nvfp4"), ScaleType::kE4M3, E2M1::format,
+                                     {amax, false, false}, tensor)
+                          .scale;
+      wrong += s != (up ? 1.125f : 1.0f);
+    }
+  }
+  CHECK(telling > 100);
+  CHECK(wrong == 0);
+}
