@@ -139,6 +139,12 @@ TEST_CASE("B1 an all-zero block has a finite scale and zeros that keep their sig
   }
 }
 
+TEST_CASE("B1 microxcaling counts a zero amax as the smallest normal number") {
+  CHECK(quantize_block(recipe("ocp-mx"), {0.0f}, ScaleType::kUe8m0, kMxInt8).scales[0] ==
+        0x1p-126f);
+  CHECK(quantize_block(recipe("ocp-mx"), {0.0f}, ScaleType::kUe8m0).scales[0] == 0x1p-127f);
+}
+
 TEST_CASE("B2 tiny blocks read back finite, by the scale that is stored") {
   for (const ScaleRecipe& r : scale_recipes()) {
     for (const ScaleType type : r.scale_types) {
