@@ -8,6 +8,7 @@
 
 #include "binade/emulation/dot_step.hpp"
 #include "binade/formats/catalog.hpp"
+#include "binade/formats/visit.hpp"
 
 namespace binade {
 namespace {
@@ -79,17 +80,26 @@ class OperandRows {
   /// Decodes a row into `operands`, which may be longer: the rest becomes zeros.
   void read(std::size_t row, std::vector<DotOperand>& operands) const {
     const unsigned char* source = codes_ + row * k_ * bytes_;
-    for (std::size_t i = 0; i < k_; ++i) {
-      operands[i] = bytes_ == 1 ? table_[source[i]] : decode_at(source + i * bytes_);
+    if (bytes_ == 1) {
+      for (std::size_t i = 0; i < k_; ++i) operands[i] = table_[source[i]];
+    } else if (!visit_format(format_, [&]<class Tag>() {
+                 decode_all(Tag::format, source, operands);  // compiled for this format
+               })) {
+      decode_all(format_, source, operands);
     }
     for (std::size_t i = k_; i < operands.size(); ++i) operands[i] = zero_operand(format_);
   }
 
  private:
-  DotOperand decode_at(const unsigned char* source) const {
-    std::uint64_t word = 0;
-    std::memcpy(&word, source, bytes_);  // little-endian, as all supported hosts
-    return dot_operand(format_, code_of_container(format_, word));
+  // Forced inline, so that a constant format folds into the loop.
+  BINADE_HD void decode_all(FloatFormat f, const unsigned char* source,
+                            std::vector<DotOperand>& operands) const {
+    const auto bytes = static_cast<std::size_t>(f.container_bits()) / 8;
+    for (std::size_t i = 0; i < k_; ++i) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, source + i * bytes, bytes);  // little-endian, as all supported hosts
+      operands[i] = dot_operand(f, code_of_container(f, word));
+    }
   }
 
   FloatFormat format_;
@@ -232,7 +242,9 @@ void dot(const Instruction& instruction, const void* a, const void* b, const voi
   const OperandRows a_rows(instruction.a, a, k), b_rows(instruction.b, b, k);
   const std::size_t width = padded(instruction, k);
   const auto count = static_cast<std::int64_t>(rows);
-#pragma omp parallel num_threads(threads > 0 ? threads : omp_get_max_threads())
+  constexpr std::size_t kSmall = 1 << 14;  // products that are done before a team has gathered
+  const int team = threads > 0 ? threads : rows * k < kSmall ? 1 : omp_get_max_threads();
+#pragma omp parallel num_threads(team)
   {
     std::vector<DotOperand> x(width), y(width);
 #pragma omp for schedule(static)

@@ -376,3 +376,23 @@ TEST_CASE("A11 A13: a ragged K is padded with zeros, and rows do not depend on t
     CHECK(std::equal(c.begin(), c.begin() + used, d1.begin()));
   }
 }
+
+TEST_CASE("bits that leave the working word still break ties") {
+  // 30 * 3.0625 * 2^30 needs 55 bits of F = 48; 2^12 makes it a tie of fp32, and 2^-18 is the
+  // lowest bit of all.
+  const Instruction& wide = find_instruction("reference.wide.e5m2.e5m2");
+  Values v(30, {57344, 57344});
+  v.push_back({64, 64});
+  const double big = 91.875 * p2(30);
+  CHECK(dot_values(wide, v) == big);
+  v.push_back({p2(-9), p2(-9)});
+  CHECK(dot_values(wide, v) == big + p2(13));
+  // A distant chain breaks a tie of C both ways, where the result is narrower than C.
+  const Instruction narrow = with(find_instruction("hopper.mma.f32.e4m3.e4m3"),
+                                  [](DotModel& m) { m.result.mantissa_bits = 13; });
+  const double tie = p2(30) + p2(16);
+  CHECK(dot_values(narrow, {{0, 0}}, tie) == p2(30));
+  CHECK(dot_values(narrow, {{p2(-9), p2(-9)}}, tie) == p2(30) + p2(17));
+  CHECK(dot_values(narrow, {{p2(-9), -p2(-9)}}, tie) == p2(30));
+  CHECK(dot_values(narrow, {{p2(-9), -p2(-9)}}, tie + p2(17)) == p2(30) + p2(17));
+}

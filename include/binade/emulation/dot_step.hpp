@@ -61,7 +61,7 @@ BINADE_HD constexpr DotPlan make_dot_plan(const DotModel& model, FloatFormat a, 
   // Beyond the range lies infinity even under truncation, and a zero result is +0: nearest even's
   // overflow, and no signed zero, whichever way the last bits are rounded.
   p.encode = detail::make_plan<std::uint64_t>(model.result, kIeeeRules);
-  p.encode.signed_zero = false;
+  p.encode.signed_zero = 0;
   return p;
 }
 inline DotPlan make_dot_plan(const Instruction& i) {
