@@ -138,8 +138,8 @@ DotTerm product_term(const DotPlan& p, const DotOperand* a, const DotOperand* b,
   t.k = index;
   t.negative = product < 0;
   t.significand = static_cast<std::uint64_t>(product < 0 ? -product : product);
-  t.fraction_bits = p.product_fraction_bits;
-  t.exponent = x.exponent + y.exponent;
+  t.exponent = product_exponent(p, x, y);
+  t.fraction_bits = p.product_fraction_bits + t.exponent - (x.exponent + y.exponent);
   t.takes_part = counts(p.model, product);
   return t;
 }
@@ -163,12 +163,6 @@ void place(const DotPlan& p, DotStep& step, DotTerm t) {
   const int drop = step.unit_exponent - t.exponent + t.fraction_bits;
   t.lost_bits = drop > 0 && magnitude != 0 &&
                 (drop > 62 || (magnitude & ((std::int64_t{1} << drop) - 1)) != 0);
-  if (p.model.normalize_products && t.k >= 0 && magnitude != 0) {
-    // Reported as the model sees it: the leading bit carries the exponent.
-    const int width = bit_width_of(t.significand);
-    t.exponent += width - 1 - t.fraction_bits;
-    t.fraction_bits = width - 1;
-  }
   step.sum += t.aligned;
   step.terms.push_back(t);
 }
@@ -226,11 +220,13 @@ void validate(const Instruction& i) {
            "is " + std::to_string(m.step_k) + ": with F = " + std::to_string(f) +
                " the sum would exceed 63 bits");
   }
-  constexpr int kFarthest = 1 << 14;
-  if (m.min_exponent != kNoExponentClamp &&
-      (m.min_exponent < -kFarthest || m.min_exponent > kFarthest)) {
-    refuse(i, "min_exponent", "is " + std::to_string(m.min_exponent) + ": outside -16384..16384");
-  }
+  const auto check_exponent = [&](const char* field, int exponent, int none) {
+    constexpr int kFarthest = 1 << 14;
+    if (exponent == none || (exponent >= -kFarthest && exponent <= kFarthest)) return;
+    refuse(i, field, "is " + std::to_string(exponent) + ": outside -16384..16384");
+  };
+  check_exponent("min_exponent", m.min_exponent, kNoExponentClamp);
+  check_exponent("multiplier_emin", m.multiplier_emin, kStoredExponents);
 }
 
 void dot(const Instruction& instruction, const void* a, const void* b, const void* c, void* d,

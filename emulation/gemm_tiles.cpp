@@ -25,7 +25,7 @@ bool single_lanes_suffice(const Instruction& i) {
   const DotModel& m = i.model;
   constexpr int kReach = 40;  // exponents of a product; 2^(F - E) and its inverse stay normal
   const bool small_exponents =
-      i.a.emax() + i.b.emax() <= kReach && i.a.emin() + i.b.emin() >= -kReach;
+      i.a.emax() + i.b.emax() <= kReach && operand_emin(m, i.a) + operand_emin(m, i.b) >= -kReach;
   const bool conversions_fit =  // adding 1.5 * 2^23 rounds numbers up to 2^22
       (m.result_rounding == Rounding::kTowardZero || m.result.mantissa_bits <= 20) &&
       (m.alignment != AlignmentRounding::kNearestEven || m.alignment_fraction_bits <= 20);
@@ -37,21 +37,25 @@ bool single_lanes_suffice(const Instruction& i) {
 bool double_lanes_suffice(const Instruction& i) {
   const DotModel& m = i.model;
   constexpr int kReach = 400;
-  return embeds_in(i.a, kFp32Format) && embeds_in(i.b, kFp32Format) && sum_fits(m, 51) &&
-         m.min_exponent <= kReach && !(m.normalize_products && m.zeros_join_maximum);
+  // Exponents are read off fp32 numbers, whose own subnormals have theirs at -127.
+  const bool exponents_show = operand_emin(m, i.a) >= -126 && operand_emin(m, i.b) >= -126;
+  return embeds_in(i.a, kFp32Format) && embeds_in(i.b, kFp32Format) && exponents_show &&
+         sum_fits(m, 51) && m.min_exponent <= kReach &&
+         !(m.normalize_products && m.zeros_join_maximum);
 }
 
 /// Stored exponents span emin..emax; a format whose NaN or infinity shares the top row of another's
 /// needs no care here, they are replaced by zeros before coding.
-int exponent_span(FloatFormat f) { return f.emax() - f.emin(); }
+int exponent_span(const DotModel& m, FloatFormat f) { return f.emax() - operand_emin(m, f); }
 
 void set_exponent_codes(ChainSetup& s, const Instruction& i) {
-  const int gap = std::max(exponent_span(i.a), exponent_span(i.b)) + 1;
+  const int gap = std::max(exponent_span(i.model, i.a), exponent_span(i.model, i.b)) + 1;
   const bool join = i.model.zeros_join_maximum;
-  s.split_a = {i.a.emin(), gap, join ? gap : 0};
-  s.split_b = {i.b.emin(), gap, join ? gap : 0};
+  const int a_emin = operand_emin(i.model, i.a), b_emin = operand_emin(i.model, i.b);
+  s.split_a = {a_emin, gap, join ? gap : 0};
+  s.split_b = {b_emin, gap, join ? gap : 0};
   s.plan.first_code = 2 * gap;
-  s.plan.code_offset = i.a.emin() + i.b.emin() - 2 * gap;
+  s.plan.code_offset = a_emin + b_emin - 2 * gap;
   const int lowest = s.double_lanes ? -400 : -60;  // below every product and every C
   s.plan.lowest_exponent = std::max(i.model.min_exponent, lowest);
   s.plan.c_emin = std::max(i.c.emin(), lowest);

@@ -50,6 +50,7 @@ constexpr DotModel through_half(Output out) {
   DotModel m = model(16, 25, out, -133);
   m.order = StepOrder::kInterleavedPairs;
   m.addend = AddendRule::kAddedLast;
+  m.multiplier_emin = Fp16::format.emin();  // subnormals of E4M3 are normal numbers there
   return m;
 }
 

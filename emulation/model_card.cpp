@@ -1,6 +1,7 @@
 // Model cards: an instruction as JSON. Every field is listed once, in the order in which it is
 // written; reading demands exactly these.
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 
 #include "binade/emulation/instructions.hpp"
@@ -61,9 +62,10 @@ class Reader {
     }
     return value.get<bool>();
   }
-  int number(const std::string& field, bool null_is_none = false) {
+  /// An integer, or null where `none` says what that means.
+  int number(const std::string& field, std::optional<int> none = {}) {
     const Json& value = at(field);
-    if (null_is_none && value.is_null()) return kNoExponentClamp;
+    if (none && value.is_null()) return *none;
     const double most = 1 << 30;
     if (!value.is_number_integer() || value.get<double>() < -most || value.get<double>() > most) {
       refuse("'" + name(field) + "' is " + value.dump() + ", not an integer of its size");
@@ -93,15 +95,18 @@ class Reader {
   std::vector<std::string> known_;
 };
 
+Json number_or_null(int value, int none) { return value == none ? Json(nullptr) : Json(value); }
+
 Json model_to_json(const DotModel& m) {
   Json j;
   j["step_k"] = m.step_k;
   j["order"] = kOrders[static_cast<std::size_t>(m.order)];
   j["alignment_fraction_bits"] = m.alignment_fraction_bits;
   j["alignment"] = kAlignments[static_cast<std::size_t>(m.alignment)];
-  j["min_exponent"] = m.min_exponent == kNoExponentClamp ? Json(nullptr) : Json(m.min_exponent);
+  j["min_exponent"] = number_or_null(m.min_exponent, kNoExponentClamp);
   j["zeros_join_maximum"] = m.zeros_join_maximum;
   j["normalize_products"] = m.normalize_products;
+  j["multiplier_emin"] = number_or_null(m.multiplier_emin, kStoredExponents);
   j["addend"] = kAddends[static_cast<std::size_t>(m.addend)];
   j["result"] = format_name(m.result);
   j["result_rounding"] = name_of(m.result_rounding);
@@ -115,9 +120,10 @@ DotModel model_from_json(const Json& json) {
   m.order = parse_enum<StepOrder>("model.order", r.text("order"), kOrders);
   m.alignment_fraction_bits = r.number("alignment_fraction_bits");
   m.alignment = parse_enum<AlignmentRounding>("model.alignment", r.text("alignment"), kAlignments);
-  m.min_exponent = r.number("min_exponent", true);
+  m.min_exponent = r.number("min_exponent", kNoExponentClamp);
   m.zeros_join_maximum = r.flag("zeros_join_maximum");
   m.normalize_products = r.flag("normalize_products");
+  m.multiplier_emin = r.number("multiplier_emin", kStoredExponents);
   m.addend = parse_enum<AddendRule>("model.addend", r.text("addend"), kAddends);
   m.result = r.format("result");
   m.result_rounding = parse_rounding(r.text("result_rounding"));

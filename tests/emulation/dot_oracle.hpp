@@ -69,6 +69,7 @@ struct Spec {
   int result_mantissa_bits = 0;
   bool nearest = false;    ///< the result is rounded to nearest even, else toward zero
   bool from_zero = false;  ///< C is added at the end, to nearest even
+  bool via_half = false;   ///< operands are converted to FP16 first
 };
 
 /// n * 2^e in units of 2^unit; the fraction is cut off toward zero (or toward minus infinity).
@@ -176,6 +177,17 @@ inline std::uint32_t add(const Spec& s, std::uint32_t x_code, std::uint32_t y_co
   return encode(s.c, s.result_mantissa_bits, true, sum, unit);
 }
 
+/// An operand as the multiplier sees it. Every FP8 number is one of FP16, whose normal numbers
+/// reach down to 2^-14.
+inline Number operand(const Spec& s, const Format& f, std::uint32_t code) {
+  Number x = decode(f, code);
+  if (s.via_half && x.kind == Number::kFinite && x.n != 0) {
+    const int leading = static_cast<int>(msb(abs(Integer(x.n)))) + x.e;
+    x.exponent = std::max(leading, -14);
+  }
+  return x;
+}
+
 /// A row of any length; the tail of the last instruction is zeros.
 inline std::uint32_t dot(const Spec& s, const std::vector<std::uint32_t>& a,
                          const std::vector<std::uint32_t>& b, std::uint32_t c) {
@@ -183,8 +195,8 @@ inline std::uint32_t dot(const Spec& s, const std::vector<std::uint32_t>& a,
   for (std::size_t first = 0; first < a.size(); first += static_cast<std::size_t>(s.k)) {
     std::vector<Number> x(static_cast<std::size_t>(s.k)), y(x.size());
     for (std::size_t i = 0; i < x.size() && first + i < a.size(); ++i) {
-      x[i] = decode(s.a, a[first + i]);
-      y[i] = decode(s.b, b[first + i]);
+      x[i] = operand(s, s.a, a[first + i]);
+      y[i] = operand(s, s.b, b[first + i]);
     }
     std::uint32_t chain = s.from_zero ? 0 : d;
     for (const std::vector<int>& which : s.steps) chain = step(s, x, y, which, chain);
@@ -238,7 +250,7 @@ inline Spec spec_of(const std::string& name) {
     const auto which = static_cast<std::size_t>(pairs ? (k % 4) / 2 : k / step_k);
     if (s.steps.size() <= which) s.steps.resize(which + 1);
     s.steps[which].push_back(k);
-    s.from_zero = pairs;
+    s.from_zero = s.via_half = pairs;
   }
   return s;
 }

@@ -120,6 +120,7 @@ const std::vector<Neighbour>& neighbours() {
   const auto round_to_nearest = [](DotModel& m) { m.result_rounding = Rounding::kNearestEven; };
   const auto truncate = [](DotModel& m) { m.result_rounding = Rounding::kTowardZero; };
   const auto consecutive = [](DotModel& m) { m.order = StepOrder::kConsecutive; };
+  const auto as_stored = [](DotModel& m) { m.multiplier_emin = kStoredExponents; };
   const auto aligned = [](DotModel& m) { m.addend = AddendRule::kAligned; };
   static const std::vector<Neighbour> all{
       {kFp8, "F=12", bits(12)},
@@ -153,6 +154,8 @@ const std::vector<Neighbour>& neighbours() {
       {kMma, "consecutive halves", consecutive},
       {kMma, "C aligned", aligned},
       {kMma, "steps to nearest", round_to_nearest},
+      {"hopper.mma.f32.e4m3.e5m2", "subnormals as stored", as_stored},
+      {"hopper.mma.f32.e5m2.e4m3", "subnormals as stored", as_stored},
       {kMmaHalf, "consecutive halves", consecutive},
       {kMmaHalf, "C aligned", aligned},
       {kMmaHalf, "steps toward zero", truncate},

@@ -241,6 +241,16 @@ TEST_CASE("A6 T8: FP8 mma.sync on Hopper is two FP16 steps from zero and a final
   CHECK(dot_values(half, {{448, 128}}, 8192) == kInf);
 }
 
+TEST_CASE("A6: FP8 operands of mma.sync on Hopper are FP16 when they are multiplied") {
+  // 2^-9 is a subnormal E4M3 but a normal FP16, so that E is 6, not 9. (Between operands of one
+  // FP8 type no sum is long enough to show it.)
+  const Instruction& mixed = find_instruction("hopper.mma.f32.e4m3.e5m2");
+  const Values v{{p2(-9), p2(15)}, {p2(-3), p2(-14)}};
+  CHECK(dot_values(mixed, v) == 64 + p2(-17));
+  const auto as_stored = [](DotModel& m) { m.multiplier_emin = kStoredExponents; };
+  CHECK(dot_values(with(mixed, as_stored), v) == 64);
+}
+
 TEST_CASE("A7 T4: the largest exponent is clamped from below at -133") {
   const Instruction& bf16 = find_instruction("hopper.wgmma.f32.bf16.bf16");
   REQUIRE(bf16.model.min_exponent == -133);
@@ -258,6 +268,12 @@ TEST_CASE("A7 T4: the largest exponent is clamped from below at -133") {
   Values edge{{p2(-67), p2(-67)}, {-p2(-79), p2(-80)}};
   CHECK(dot_values(bf16, edge) == p2(-134));
   CHECK(dot_values(clamp(-134), edge) == p2(-134) - p2(-149));
+  // FP16 results: where the clamps near -21 that were published for them would show.
+  const Instruction& half = find_instruction("hopper.wgmma.f16.f16.f16");
+  Values tie(8, {p2(-14), p2(-14)});
+  tie.push_back({p2(-24), p2(-24)});
+  CHECK(dot_values(half, tie) == p2(-24));
+  CHECK(dot_values(with(half, [](DotModel& m) { m.min_exponent = -21; }), tie) == 0);
   // FP8 wgmma: only C can lie so low, and its subnormals are cut to multiples of 2^-139.
   CHECK(dot_values(e4m3(), {{0, 0}}, p2(-139)) == p2(-139));
   CHECK(dot_values(e4m3(), {{0, 0}}, p2(-138) - p2(-149)) == p2(-139));

@@ -138,6 +138,7 @@ TEST_CASE("every instruction of the table, and the models beside it") {
     i.model.result_rounding = variant % 7 < 4 ? Rounding::kTowardZero : Rounding::kNearestEven;
     i.model.min_exponent = variant % 6 == 0 ? variant - 12 : kNoExponentClamp;
     if (variant % 8 == 5) i.model.step_k = 8;
+    if (variant % 5 == 2) i.model.multiplier_emin = -variant;
     i.name = "variant " + std::to_string(variant);
     all.push_back(i);
   }

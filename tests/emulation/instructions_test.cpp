@@ -123,6 +123,7 @@ TEST_CASE("model cards: every instruction survives the round trip") {
     i.model.zeros_join_maximum = variant % 2 == 0;
     i.model.normalize_products = variant % 3 == 0;
     i.model.min_exponent = variant == 4 ? kNoExponentClamp : -variant;
+    i.model.multiplier_emin = variant == 3 ? kStoredExponents : -14 + variant;
     i.model.result.mantissa_bits = 10 - variant;
     i.verified = variant % 2 == 1;
     i.a = parse_format(variant % 2 == 0 ? "binary8p3se" : "e3m4").format;
@@ -190,6 +191,8 @@ TEST_CASE("models that cannot be evaluated are refused, the field and its value 
        "result_rounding");
   says(model_refusal(fp8, [](Instruction& i) { i.model.min_exponent = 20000; }),
        "min_exponent is 20000");
+  says(model_refusal(fp8, [](Instruction& i) { i.model.multiplier_emin = -20000; }),
+       "multiplier_emin is -20000");
   // The array entries check as well.
   const Instruction& good = find_instruction(fp8);
   unsigned char operands[32] = {};

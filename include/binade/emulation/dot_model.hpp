@@ -46,6 +46,7 @@ enum class StepOrder : std::uint8_t {
 };
 
 inline constexpr int kNoExponentClamp = INT_MIN / 2;
+inline constexpr int kStoredExponents = INT_MAX;
 
 struct DotModel {
   int step_k = 32;  ///< products summed in one step
@@ -56,6 +57,9 @@ struct DotModel {
   bool zeros_join_maximum = false;      ///< zero products and a zero C count with their stored
                                         ///< exponents; else they never do
   bool normalize_products = false;      ///< e_k is that of the product's leading bit
+  /// Subnormal operands are normalised down to this exponent before they are multiplied, as a
+  /// conversion to a wider format does (-14: through FP16); else they keep their stored exponent.
+  int multiplier_emin = kStoredExponents;
   AddendRule addend = AddendRule::kAligned;
   /// The grid that D is rounded to; D is then held in the instruction's container (fp32 or fp16).
   FloatFormat result{8, 13, 127, true, kIeee};
@@ -63,6 +67,11 @@ struct DotModel {
 
   friend constexpr bool operator==(const DotModel&, const DotModel&) = default;
 };
+
+/// The smallest exponent that operands of format `f` have in front of the multiplier.
+BINADE_HD constexpr int operand_emin(const DotModel& m, FloatFormat f) {
+  return min_of(f.emin(), m.multiplier_emin);
+}
 
 /// A matrix instruction: operand types, its K and the model of its arithmetic.
 struct Instruction {

@@ -44,8 +44,9 @@ struct DotPlan {
   FloatFormat c;
   int k;
   int steps;
-  int product_fraction_bits;
-  int result_padding;  ///< zero bits below a code of the result grid in the container c
+  int a_mantissa_bits, b_mantissa_bits;
+  int product_fraction_bits;  ///< of a product with its stored exponents: the sum of the two
+  int result_padding;         ///< zero bits below a code of the result grid in the container c
   detail::EncodePlan<std::uint64_t> encode;
 };
 
@@ -56,6 +57,8 @@ BINADE_HD constexpr DotPlan make_dot_plan(const DotModel& model, FloatFormat a, 
   p.c = c;
   p.k = k;
   p.steps = k / model.step_k;
+  p.a_mantissa_bits = a.mantissa_bits;
+  p.b_mantissa_bits = b.mantissa_bits;
   p.product_fraction_bits = a.mantissa_bits + b.mantissa_bits;
   p.result_padding = c.mantissa_bits - model.result.mantissa_bits;
   // Beyond the range lies infinity even under truncation, and a zero result is +0: nearest even's
@@ -73,11 +76,25 @@ BINADE_HD constexpr int step_index(const DotModel& m, int step, int i) {
   return m.order == StepOrder::kConsecutive ? step * m.step_k + i : 4 * (i / 2) + 2 * step + i % 2;
 }
 
-/// e_k of a product whose stored exponents add up to `exponent`.
-BINADE_HD constexpr int product_exponent(const DotPlan& p, std::int64_t product, int exponent) {
-  if (!p.model.normalize_products || product == 0) return exponent;
-  const auto magnitude = static_cast<std::uint64_t>(product < 0 ? -product : product);
-  return exponent + bit_width_of(magnitude) - 1 - p.product_fraction_bits;
+BINADE_HD constexpr int leading_bit(std::int64_t significand) {
+  return bit_width_of(static_cast<std::uint64_t>(significand < 0 ? -significand : significand)) - 1;
+}
+
+/// An operand's exponent in front of the multiplier.
+BINADE_HD constexpr int operand_exponent(const DotModel& m, DotOperand x, int mantissa_bits) {
+  if (x.exponent <= m.multiplier_emin) return x.exponent;
+  if (x.significand == 0) return m.multiplier_emin;
+  return max_of(x.exponent - mantissa_bits + leading_bit(x.significand), m.multiplier_emin);
+}
+
+/// e_k of the product of two finite operands.
+BINADE_HD constexpr int product_exponent(const DotPlan& p, DotOperand x, DotOperand y) {
+  const std::int64_t product = std::int64_t{x.significand} * y.significand;
+  if (p.model.normalize_products && product != 0) {
+    return x.exponent + y.exponent + leading_bit(product) - p.product_fraction_bits;
+  }
+  return operand_exponent(p.model, x, p.a_mantissa_bits) +
+         operand_exponent(p.model, y, p.b_mantissa_bits);
 }
 
 /// significand * 2^(exponent - fraction_bits) on the grid 2^(max_exponent - F), rounded as the
@@ -167,8 +184,7 @@ BINADE_HD constexpr StepSurvey survey_step(const DotPlan& p, const DotOperand* a
     if (x.value_class != ValueClass::kFinite || y.value_class != ValueClass::kFinite) {
       s.special.see(max_of(x.value_class, y.value_class), product);
     } else if (counts(p.model, product)) {
-      s.max_exponent =
-          max_of(s.max_exponent, product_exponent(p, product, x.exponent + y.exponent));
+      s.max_exponent = max_of(s.max_exponent, product_exponent(p, x, y));
     }
   }
   return s;
