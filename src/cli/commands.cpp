@@ -13,6 +13,7 @@ Command inspect_command();
 Command list_command();
 Command run_command();
 Command plot_command();
+Command page_command();
 
 // clang-format off
 const std::vector<Command>& commands() {
@@ -28,6 +29,7 @@ const std::vector<Command>& commands() {
       list_command(),
       run_command(),
       plot_command(),
+      page_command(),
   };
   return all;
 }
