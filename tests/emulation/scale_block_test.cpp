@@ -95,7 +95,7 @@ TEST_CASE("every element format equals the reference") {
   const Shape shape{40, 200};
   const auto x = reference::test_matrix(shape.rows, shape.cols, 6);
   for (const char* name : {"e4m3", "e5m2", "e3m4", "e5m6", "e3m2", "e2m3", "e2m1", "bf16", "fp16",
-                           "int8", "mxint8", "e4m3ieee"}) {
+                           "int8", "mxint8", "e4m3ieee", "e4m3fnuz", "e5m2fnuz", "binary8p4se"}) {
     const FloatFormat element = parse_element_format(name);
     require_reference(x.data(), shape, "tilekernels", {1, 128}, ScaleType::kFp32, element);
     require_reference(x.data(), shape, "nvidia-mx", {1, 32}, ScaleType::kUe8m0, element);

@@ -142,7 +142,9 @@ inline Result quantize(const float* x, std::size_t rows, std::size_t cols,
     for (std::size_t j = 0; j < cols; ++j) {
       const Scale& s = scales[{i / block_rows, j / block_cols}];
       const float y = s.divides ? x[i * cols + j] / s.factor : x[i * cols + j] * s.factor;
-      r.values.push_back(nearest(table, static_cast<double>(y)));
+      const double value = nearest(table, static_cast<double>(y));
+      const bool one_zero = element.specials.nan == binade::NanCodes::kNegativeZero;
+      r.values.push_back(one_zero && value == 0 ? 0.0 : value);
     }
   }
   return r;

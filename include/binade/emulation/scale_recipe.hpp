@@ -16,6 +16,15 @@
 
 namespace binade {
 
+inline constexpr float kMaxFloat = std::numeric_limits<float>::max();
+
+namespace detail {
+// As variables, because device code may not call the functions of numeric_limits.
+inline constexpr float kFp32Nan = std::numeric_limits<float>::quiet_NaN();
+inline constexpr float kFp32Infinity = std::numeric_limits<float>::infinity();
+inline constexpr float kFp32Smallest = std::numeric_limits<float>::denorm_min();
+}  // namespace detail
+
 /// What a scale is and how it is stored.
 enum class ScaleType : std::uint8_t {
   kFp32,
@@ -122,7 +131,7 @@ BINADE_HD constexpr int floor_log2(float x) {
 }
 /// 2^e; 0 below the subnormals, infinity for 128 and NaN above.
 BINADE_HD constexpr float exp2_of(int e) {
-  if (e > 128) return std::numeric_limits<float>::quiet_NaN();
+  if (e > 128) return detail::kFp32Nan;
   if (e >= -126) return bit_cast<float>(static_cast<std::uint32_t>(e + 127) << 23);
   return e < -149 ? 0.0f : bit_cast<float>(std::uint32_t{1} << (e + 149));
 }
@@ -161,8 +170,6 @@ struct BlockScale {
   std::uint8_t code = 0;  ///< of `scale`, under kUe8m0 and kE4M3
 };
 
-inline constexpr float kMaxFloat = std::numeric_limits<float>::max();
-
 namespace detail {
 
 /// The amax that the formula sees once the policies have spoken, or the decision that there is no
@@ -177,10 +184,10 @@ BINADE_HD constexpr UsableAmax usable_amax(const ScaleRule& rule, BlockContent b
   float amax = block.amax;
   if (block.has_nan && rule.nan_block != BlockPolicy::kIgnore) {
     policy = rule.nan_block;
-    amax = std::numeric_limits<float>::quiet_NaN();
+    amax = detail::kFp32Nan;
   } else if (block.has_infinity && rule.infinite_block != BlockPolicy::kIgnore) {
     policy = rule.infinite_block;
-    amax = std::numeric_limits<float>::infinity();
+    amax = detail::kFp32Infinity;
   } else if (amax == 0.0f && rule.zero_block != BlockPolicy::kIgnore) {
     policy = rule.zero_block;
   }
@@ -189,7 +196,7 @@ BINADE_HD constexpr UsableAmax usable_amax(const ScaleRule& rule, BlockContent b
 
 /// Keeps an inverse finite, as TransformerEngine does, so that 0 * inv is 0.
 BINADE_HD constexpr float finite_inverse(float inv, float largest) {
-  return inv == std::numeric_limits<float>::infinity() ? largest : inv;
+  return inv == detail::kFp32Infinity ? largest : inv;
 }
 
 BINADE_HD constexpr BlockScale power_of_two_scale(const ScaleRule& rule, FloatFormat element,
@@ -229,7 +236,7 @@ BINADE_HD constexpr void store_e4m3(BlockScale& b, TensorScale tensor) {
       kPlan, bit_cast<std::uint32_t>(b.scale), 0));
   const Unpacked u = unpack(E4M3::format, b.code);
   b.scale = u.value_class == ValueClass::kNan
-                ? std::numeric_limits<float>::quiet_NaN()
+                ? detail::kFp32Nan
                 : static_cast<float>(u.significand) * exp2_of(u.exponent);
   b.factor = finite_inverse(1.0f / (b.scale * tensor.scale), kMaxFloat);
 }
@@ -266,8 +273,7 @@ BINADE_HD constexpr BlockScale scale_of_block(const ScaleRule& rule, ScaleType t
   BlockScale b;
   if (rule.floor == AmaxFloor::kOnAmax && amax < rule.floor_value) amax = rule.floor_value;
   if (usable.decision == BlockPolicy::kUnitScale || usable.decision == BlockPolicy::kNanScale) {
-    b.scale =
-        usable.decision == BlockPolicy::kUnitScale ? 1.0f : std::numeric_limits<float>::quiet_NaN();
+    b.scale = usable.decision == BlockPolicy::kUnitScale ? 1.0f : detail::kFp32Nan;
     b.factor = b.scale;
   } else if (type == ScaleType::kE4M3) {
     b.scale = amax * (tensor.inv_scale * (1.0f / max));
@@ -276,7 +282,7 @@ BINADE_HD constexpr BlockScale scale_of_block(const ScaleRule& rule, ScaleType t
     const float inv = detail::finite_inverse(max / amax, largest_inverse);
     if (rule.formula == ScaleFormula::kInverseFirst) s = 1.0f / inv;
     if (rule.floor == AmaxFloor::kOnScale && s < rule.floor_value) s = rule.floor_value;
-    if (s == 0.0f) s = std::numeric_limits<float>::denorm_min();
+    if (s == 0.0f) s = detail::kFp32Smallest;
     b.scale = s;
     b.factor = rule.apply == ApplyScale::kDivide ? s
                : rule.apply == ApplyScale::kMultiplyInverse
