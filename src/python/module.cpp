@@ -1,0 +1,10 @@
+// The extension module behind the package `binade`: thin, checked, and without the interpreter's
+// lock while it computes. The package's own Python files give it its face.
+#include "bindings.hpp"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "The C++ core of binade; use the package `binade`, not this module.";
+  binade::python::bind_formats(m);
+  binade::python::bind_emulation(m);
+  binade::python::bind_experiments(m);
+}
