@@ -9,10 +9,6 @@
 namespace binade::python {
 namespace {
 
-std::size_t container_bytes(FloatFormat f) {
-  return static_cast<std::size_t>(f.container_bits()) / 8;
-}
-
 py::dict metrics_dict(const ErrorMetrics& m) {
   py::dict d;
   d["fro_rel"] = m.fro_rel;
