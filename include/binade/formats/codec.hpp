@@ -27,14 +27,14 @@ enum class Rounding : std::uint8_t {
 /// What a finite number beyond the largest finite one becomes.
 enum class Overflow : std::uint8_t {
   kSaturate,  ///< the largest finite number of its sign
-  kSpecial,   ///< infinity, else NaN, else as kSaturate; directed roundings that point to zero stop
-              ///< at the largest finite number, as IEEE 754 has it
+  kSpecial,   ///< infinity, else NaN, else as kSaturate; roundings that point back into the range
+              ///< stop at its end, as IEEE 754 has it
 };
 
 /// What an infinity becomes.
 enum class InfinityRule : std::uint8_t {
   kSaturate,   ///< the largest finite number of its sign
-  kPropagate,  ///< infinity, else NaN, else as kSaturate
+  kPropagate,  ///< infinity, else what Overflow says of numbers: its end of the range, or NaN
 };
 
 enum class NanRule : std::uint8_t {
@@ -129,19 +129,22 @@ BINADE_HD constexpr EncodePlan<Word> make_plan(FloatFormat f, CastRules r) {
     const std::uint64_t last = representable ? f.max_finite_code() | sign : 0;
     const std::uint64_t signed_nan =
         f.specials.nan == NanCodes::kNegativeZero ? f.sign_bit() : f.magnitude_mask() | sign;
-    const std::uint64_t special = f.has_infinity() && representable ? f.infinity_code() | sign
-                                  : f.has_nan()                     ? signed_nan
-                                                                    : last;
-    const bool toward_zero = r.rounding == Rounding::kTowardZero ||
-                             r.rounding == Rounding::kToOdd ||
-                             r.rounding == (negative != 0 ? Rounding::kUp : Rounding::kDown);
-    const bool stops = r.overflow == Overflow::kSaturate || (toward_zero && representable);
+    const bool infinite = f.has_infinity() && representable;
+    const std::uint64_t special = infinite      ? f.infinity_code() | sign
+                                  : f.has_nan() ? signed_nan
+                                                : last;
+    // Between the largest finite number and infinity, to-odd takes the odd code.
+    const bool inward =
+        r.rounding == Rounding::kTowardZero ||
+        r.rounding == (negative != 0 ? Rounding::kUp : Rounding::kDown) ||
+        (r.rounding == Rounding::kToOdd && infinite && (f.max_finite_code() & 1) != 0);
+    const bool saturates = r.overflow == Overflow::kSaturate;
     p.max_magnitude[negative] = static_cast<Word>(
         representable ? f.max_finite_code() + static_cast<unsigned>(p.zero_offset) : 0);
     p.sign[negative] = static_cast<Word>(sign);
-    p.overflow[negative] = static_cast<Word>(stops ? last : special);
-    p.infinity[negative] =
-        static_cast<Word>(r.infinity == InfinityRule::kSaturate ? last : special);
+    p.overflow[negative] = static_cast<Word>(saturates || inward ? last : special);
+    p.infinity[negative] = static_cast<Word>(
+        r.infinity == InfinityRule::kSaturate || (saturates && !infinite) ? last : special);
     if (!f.has_nan()) {
       // PTX: NaN becomes +MAX_NORM where the format has no NaN.
       p.nan[negative] = static_cast<Word>(
@@ -288,9 +291,10 @@ BINADE_HD constexpr auto with_rounding(Rounding rounding, Body&& body) {
 /// Encode: the code of `f` that the number `u` rounds to under `r`.
 ///
 /// Arithmetic: one rounding of the exact value, then overflow, then the sign; a format without -0
-/// gets +0. A negative number that does not round to zero is an overflow of an unsigned format
-/// (saturate: its smallest code; special: NaN). E8M0 has no zero: what rounds to zero becomes its
-/// smallest code, 2^-127.
+/// gets +0. A negative number that does not round to zero is an overflow of an unsigned format,
+/// whose range ends at its smallest code. E8M0 has no zero: what rounds to zero becomes its
+/// smallest code, 2^-127. To-odd overflows to infinity where that is the odd code, and stops at the
+/// largest finite number where that is.
 /// Special values: infinities and NaN by r.infinity and r.nan; a format without NaN turns NaN into
 /// its largest finite number (PTX: +MAX_NORM), under the input's sign with NanRule::kKeepSign.
 /// Determinism: a pure function; stochastic rounding takes its `random_bits` bits in `random`.
@@ -307,7 +311,8 @@ BINADE_HD constexpr std::uint64_t encode(FloatFormat f, Unpacked u, CastRules r 
   if (significand != 0) {
     const int lift = kTop + 1 - bit_width_of(significand);
     significand <<= lift;
-    exponent = u.exponent - lift + kTop;
+    // Far beyond the last binade all is one; a nearer end keeps the grid point within its word.
+    exponent = min_of(u.exponent - lift + kTop, f.emin() + (1 << f.exponent_bits));
   }
   return detail::with_rounding(r.rounding, [&]<Rounding rounding>() {
     return detail::encode_finite<rounding, std::uint64_t, kTop>(plan, u.negative, exponent,
