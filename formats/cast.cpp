@@ -136,6 +136,17 @@ void check(CastRules rules) {
   }
 }
 
+void check(FloatFormat f) {
+  if (!f.is_valid()) throw std::invalid_argument("no such format: " + format_name(f));
+}
+
+void check_embeds_in_fp32(FloatFormat f) {
+  check(f);
+  if (!embeds_in(f, kFp32Format)) {
+    throw std::invalid_argument("format " + format_name(f) + " does not fit in fp32");
+  }
+}
+
 constexpr std::pair<Rounding, std::string_view> kRoundingNames[] = {
     {Rounding::kNearestEven, "nearest_even"},
     {Rounding::kNearestAway, "nearest_away"},
@@ -175,12 +186,15 @@ constexpr std::pair<NanRule, std::string_view> kNanNames[] = {{NanRule::kCanonic
 void cast(FloatFormat from, const void* source, FloatFormat to, void* target, std::size_t count,
           CastRules rules, std::uint64_t seed) {
   check(rules);
+  check(from);
+  check(to);
   cast_stream(from, source, to, target, count, rules, RandomStream{seed, 0});
 }
 
 void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded, CastRules rules,
               std::uint64_t seed) {
   check(rules);
+  check_embeds_in_fp32(f);
   if (x.size() != rounded.size()) {
     throw std::invalid_argument("round_to: " + std::to_string(x.size()) + " inputs for " +
                                 std::to_string(rounded.size()) + " outputs");
@@ -195,9 +209,7 @@ void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded,
 }
 
 void decode(FloatFormat f, const void* codes, std::span<float> values) {
-  if (f != kFp32Format && !embeds_in(f, kFp32Format)) {
-    throw std::invalid_argument("format " + format_name(f) + " does not fit in fp32");
-  }
+  check_embeds_in_fp32(f);
   if (f == kFp32Format || !word_serves<std::uint32_t>(f, kFp32Format)) {
     cast(f, codes, kFp32Format, values.data(), values.size(), kIeeeRules);
     return;

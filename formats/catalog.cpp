@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 
 #include "binade/formats/visit.hpp"
@@ -87,40 +88,73 @@ FormatInfo parse_p3109(const P3109Name& parts) {
                               "uf (s signed, u unsigned, e with infinities, f finite)");
 }
 
+constexpr int kMostBias = (1 << 15) - 1;
+
 bool exmy_bits_valid(int exponent_bits, int mantissa_bits) {
   return exponent_bits >= 1 && exponent_bits <= 15 && mantissa_bits <= 52 &&
          1 + exponent_bits + mantissa_bits <= 64;
 }
 
+int usual_bias(int exponent_bits, Specials specials) {
+  return (1 << (exponent_bits - 1)) - (specials == kFnuz ? 0 : 1);
+}
+
+struct Suffix {
+  std::string_view text;
+  Specials specials;
+};
+constexpr Suffix kSuffixes[] = {
+    {"ieee", kIeee}, {"fn", kFn}, {"fnuz", kFnuz}, {"finite", kFiniteOnly}};
+
+/// "stemieee, stemfn, stemfnuz or stemfinite", without the first where there is no mantissa.
+std::string with_suffixes(std::string_view stem, bool has_mantissa) {
+  std::vector<std::string> names;
+  for (const Suffix& suffix : kSuffixes) {
+    if (has_mantissa || suffix.specials != kIeee) {
+      names.push_back(std::string(stem) + std::string(suffix.text));
+    }
+  }
+  return quoted_list(names);
+}
+
+/// e{X}m{Y}[b{bias}][suffix]; nothing if the shape is another.
 std::optional<FormatInfo> parse_exmy(std::string_view whole) {
-  std::string_view name = whole;
-  if (!take(name, "e")) return std::nullopt;
-  const auto exponent_bits = take_number(name);
-  if (!exponent_bits || !take(name, "m")) return std::nullopt;
-  const auto mantissa_bits = take_number(name);
+  std::string_view rest = whole;
+  if (!take(rest, "e")) return std::nullopt;
+  const auto exponent_bits = take_number(rest);
+  if (!exponent_bits || !take(rest, "m")) return std::nullopt;
+  const auto mantissa_bits = take_number(rest);
   if (!mantissa_bits) return std::nullopt;
-  FloatFormat f{*exponent_bits, *mantissa_bits, 0, true, kIeee};
+  int own_bias = -1;
+  if (take(rest, "b")) {
+    own_bias = take_number(rest).value_or(-1);
+    if (own_bias < 0) return std::nullopt;
+  }
+  const auto suffix = std::find_if(std::begin(kSuffixes), std::end(kSuffixes),
+                                   [&](const Suffix& known) { return known.text == rest; });
+  if (suffix == std::end(kSuffixes) && !rest.empty()) return std::nullopt;
+
+  const std::string quoted = "format '" + std::string(whole) + "': ";
   if (!exmy_bits_valid(*exponent_bits, *mantissa_bits)) {
-    throw std::invalid_argument("format '" + std::string(whole) +
-                                "': eXmY takes X from 1 to 15, Y from 0 to 52 and 1+X+Y up to 64");
+    throw std::invalid_argument(quoted +
+                                "eXmY takes X from 1 to 15, Y from 0 to 52 and 1+X+Y up to 64");
   }
-  f.bias = (1 << (*exponent_bits - 1)) - 1;
-  if (name == "fn") {
-    f.specials = kFn;
-  } else if (name == "fnuz") {
-    f.specials = kFnuz;
-    f.bias += 1;
-  } else if (name == "finite") {
-    f.specials = kFiniteOnly;
-  } else if (!name.empty() && name != "ieee") {
-    return std::nullopt;
+  if (own_bias > kMostBias) {
+    throw std::invalid_argument(quoted + "a bias is at most " + std::to_string(kMostBias));
   }
-  if (*mantissa_bits == 0 && f.specials == kIeee) {
-    throw std::invalid_argument("format '" + std::string(whole) +
-                                "': one top code cannot be both Inf and NaN; say " +
-                                std::string(whole) + "fn, " + std::string(whole) + "fnuz or " +
-                                std::string(whole) + "finite");
+  const std::string_view stem = whole.substr(0, whole.size() - rest.size());
+  const Specials specials = suffix == std::end(kSuffixes) ? kIeee : suffix->specials;
+  if (*mantissa_bits == 0 && specials == kIeee) {
+    throw std::invalid_argument(quoted + "one top code cannot be both Inf and NaN; say " +
+                                with_suffixes(stem, false));
   }
+  if (own_bias >= 0 && rest.empty()) {
+    throw std::invalid_argument(quoted + "with a bias of its own it needs to say its specials: " +
+                                with_suffixes(stem, true));
+  }
+  const FloatFormat f{*exponent_bits, *mantissa_bits,
+                      own_bias >= 0 ? own_bias : usual_bias(*exponent_bits, specials), true,
+                      specials};
   return FormatInfo{format_name(f), f, "", "eXmY"};
 }
 
@@ -137,6 +171,36 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     }
   }
   return row[b.size()];
+}
+
+/// Words that name a family, and what they may have meant.
+struct Family {
+  std::string_view words;
+  std::string_view members;
+};
+constexpr Family kFamilies[] = {
+    {"fp8 float8 f8 mxfp8 8bit", "e4m3 or e5m2"},
+    {"fp6 float6 f6 mxfp6", "e3m2 or e2m3"},
+    {"mxfp4 nvfp4 f4 float4", "e2m1"},
+    {"8p4 p4 float8_e4m3 fp8_e4m3 fp8e4m3",
+     "e4m3 (OCP, largest 448), e4m3ieee (largest 240), e4m3fnuz or binary8p4se"},
+    {"8p3 p3", "e5m2, e5m2fnuz or binary8p3se"},
+    {"e4m3b11 float8_e4m3b11 float8_e4m3b11fnuz", "e4m3b11fnuz"},
+};
+
+std::string hint_for(const std::string& word) {
+  for (const Family& family : kFamilies) {
+    if (lists_word(family.words, word)) return std::string(family.members);
+  }
+  // Of each format the spelling that is nearest, so that three suggestions are three formats.
+  std::vector<std::string> names{"binary8p4se", "binary8p3se", "e4m3ieee"};
+  for (const FormatInfo& info : catalog()) {
+    std::vector<std::string> spellings{info.name};
+    std::istringstream aliases(info.aliases);
+    for (std::string alias; aliases >> alias;) spellings.push_back(alias);
+    names.push_back(nearest_names(word, spellings, 1).front());
+  }
+  return quoted_list(nearest_names(word, names));
 }
 
 }  // namespace
@@ -161,18 +225,8 @@ FormatInfo parse_format(std::string_view name) {
   }
   if (const auto parts = split_p3109(word)) return parse_p3109(*parts);
   if (auto info = parse_exmy(word)) return *info;
-  std::vector<std::string> names;
-  for (const FormatInfo& info : catalog()) names.push_back(info.name);
-  for (const char* family : {"binary8p4se", "binary8p3se", "e4m3ieee", "e5m10"}) {
-    names.emplace_back(family);
-  }
-  const std::string hint = word == "fp8" || word == "float8" || word == "f8" ? "e4m3 or e5m2"
-                           : word.starts_with("float8_e4m3") || word == "8p4"
-                               ? "e4m3 (OCP, largest 448), e4m3ieee "
-                                 "(largest 240), e4m3fnuz or binary8p4se"
-                               : quoted_list(nearest_names(word, names));
-  throw std::invalid_argument("unknown format '" + std::string(name) + "': did you mean " + hint +
-                              "? (binade formats lists them)");
+  throw std::invalid_argument("unknown format '" + std::string(name) + "': did you mean " +
+                              hint_for(word) + "? (binade formats lists them)");
 }
 
 const std::vector<FormatInfo>& catalog() {
@@ -191,7 +245,7 @@ std::string format_name(FloatFormat f) {
     if (info.format == f) return info.name;
   }
   const int width = f.bits();
-  if (width >= 3 && width <= 16) {
+  if (f.is_valid() && width >= 3 && width <= 16) {
     for (const bool extended : {true, false}) {
       if (p3109_format(width, f.precision(), f.is_signed, extended) == f) {
         return p3109_name(width, f.precision(), f.is_signed, extended);
@@ -200,19 +254,20 @@ std::string format_name(FloatFormat f) {
   }
   const std::string stem =
       "e" + std::to_string(f.exponent_bits) + "m" + std::to_string(f.mantissa_bits);
-  const int bias = (1 << (f.exponent_bits - 1)) - 1;
-  if (f.is_signed && f.padding_bits == 0) {
-    const bool named = exmy_bits_valid(f.exponent_bits, f.mantissa_bits);
+  const auto suffix = std::find_if(std::begin(kSuffixes), std::end(kSuffixes),
+                                   [&](const Suffix& s) { return s.specials == f.specials; });
+  if (suffix != std::end(kSuffixes) && f.is_signed && f.padding_bits == 0 && f.bias >= 0 &&
+      f.bias <= kMostBias && exmy_bits_valid(f.exponent_bits, f.mantissa_bits)) {
+    const bool usual = f.bias == usual_bias(f.exponent_bits, f.specials);
     bool taken = false;  // a plain eXmY that the catalogue defines otherwise
     for (const FormatInfo& info : catalog()) taken = taken || info.name == stem;
-    if (named && f.bias == bias && f.specials == kIeee) return taken ? stem + "ieee" : stem;
-    if (named && f.bias == bias && f.specials == kFn) return stem + "fn";
-    if (named && f.bias == bias + 1 && f.specials == kFnuz) return stem + "fnuz";
-    if (named && f.bias == bias && f.specials == kFiniteOnly) return stem + "finite";
+    if (usual && f.specials == kIeee && !taken) return stem;
+    return stem + (usual ? "" : "b" + std::to_string(f.bias)) + std::string(suffix->text);
   }
   return "(" + stem + ", bias " + std::to_string(f.bias) + (f.is_signed ? "" : ", unsigned") +
          ", NaN rule " + std::to_string(static_cast<int>(f.specials.nan)) +
-         (f.specials.has_infinity ? ", Inf" : "") + (f.specials.has_zero ? "" : ", no zero") + ")";
+         (f.specials.has_infinity ? ", Inf" : "") + (f.specials.has_zero ? "" : ", no zero") +
+         (f.padding_bits == 0 ? "" : ", padding " + std::to_string(f.padding_bits)) + ")";
 }
 
 std::vector<std::string> nearest_names(std::string_view word, const std::vector<std::string>& names,

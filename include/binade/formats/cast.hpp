@@ -22,7 +22,8 @@ namespace binade {
 /// rules.random_bits low bits of random_at(seed, i).
 /// Special values: as encode (codec.hpp). Determinism: the same bytes on every ISA and any number
 /// of threads. Errors: std::invalid_argument if a stochastic rounding has random_bits outside
-/// 1..kMaxRandomBits. Tests: tests/formats/.
+/// 1..kMaxRandomBits, or a format is not valid. Tests: tests/formats/, tests/exhaustive/,
+/// tests/oracles/.
 void cast(FloatFormat from, const void* source, FloatFormat to, void* target, std::size_t count,
           CastRules rules = {}, std::uint64_t seed = 0);
 

@@ -66,7 +66,8 @@ FloatFormat p3109_format(int width, int precision, bool is_signed, bool extended
 /// Any format by name: a catalogue name or alias, binary{K}p{P}{s|u}{e|f}, or e{X}m{Y} with an
 /// optional suffix: ieee (top exponent row is Inf and NaN; what a plain eXmY outside the catalogue
 /// means), fn (the all-ones code alone is NaN), fnuz (NaN in the code of -0, bias one higher) or
-/// finite (no specials). Case does not matter.
+/// finite (no specials). A bias other than 2^(X-1)-1 stands before the suffix: e4m3b11fnuz. Case
+/// does not matter.
 /// Errors: std::invalid_argument naming the nearest formats when the name is unknown or ambiguous.
 FormatInfo parse_format(std::string_view name);
 
@@ -74,7 +75,8 @@ FormatInfo parse_format(std::string_view name);
 const std::vector<FormatInfo>& catalog();
 
 /// The name parse_format reads back as `f`: the catalogue's, a P3109 name, or e{X}m{Y} with suffix.
-/// A format that no name describes is written field by field, in parentheses.
+/// A format that no name describes is written field by field, in parentheses. Two names may mean
+/// one format: binary8p4sf is e4m3fnuz, and is called so.
 std::string format_name(FloatFormat f);
 
 /// The three names that sound most like `word`, best first, for error messages.

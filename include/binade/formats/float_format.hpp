@@ -54,6 +54,17 @@ struct FloatFormat {
   BINADE_HD constexpr int magnitude_bits() const { return exponent_bits + mantissa_bits; }
   BINADE_HD constexpr int bits() const { return (is_signed ? 1 : 0) + magnitude_bits(); }
   BINADE_HD constexpr int precision() const { return mantissa_bits + 1; }
+  /// Whether the fields describe a format that codec.hpp can work with. Every format that has a
+  /// name is one; functions that take arrays refuse the others.
+  BINADE_HD constexpr bool is_valid() const {
+    return exponent_bits >= 1 && exponent_bits <= 16 && mantissa_bits >= 0 && mantissa_bits <= 52 &&
+           bias >= -kMostBias && bias <= kMostBias && padding_bits >= 0 &&
+           bits() + padding_bits <= 64 && magnitude_bits() <= 63 &&
+           (specials.nan != NanCodes::kTopRow || mantissa_bits >= 1) &&
+           (specials.nan != NanCodes::kNegativeZero || is_signed);
+  }
+  static constexpr int kMostBias = 1 << 16;
+
   /// Bits of the unsigned integer that holds one element of an array: 8, 16, 32 or 64.
   BINADE_HD constexpr int container_bits() const {
     const int used = bits() + padding_bits;
