@@ -297,8 +297,12 @@ BINADE_HD constexpr auto with_rounding(Rounding rounding, Body&& body) {
 /// largest finite number where that is.
 /// Special values: infinities and NaN by r.infinity and r.nan; a format without NaN turns NaN into
 /// its largest finite number (PTX: +MAX_NORM), under the input's sign with NanRule::kKeepSign.
+/// Libraries differ on both: ml_dtypes 0.6 makes a zero of NaN in E2M1, E2M3 and E3M2. For E8M0,
+/// cuda_fp8.h sends 0 to 2^-127 as here, drops the sign of negative numbers and cannot round to
+/// nearest; ml_dtypes sends 0 and negative numbers to NaN and rounds ties up.
 /// Determinism: a pure function; stochastic rounding takes its `random_bits` bits in `random`.
 /// Errors: none (total). Source: IEEE 754-2019 4.3; PTX ISA cvt; IEEE P3109 interim report 4.0.
+/// Tests: tests/formats/rounding_test.cpp, cases_test.cpp; tests/oracles/ml_dtypes_test.py.
 /// Requires significand < 2^53 and f.mantissa_bits <= 52.
 BINADE_HD constexpr std::uint64_t encode(FloatFormat f, Unpacked u, CastRules r = {},
                                          std::uint64_t random = 0) {
