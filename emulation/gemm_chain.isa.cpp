@@ -177,10 +177,10 @@ BINADE_INLINE void largest_exponents(const ChainPlan& p, const Task& t, std::siz
     Code codes[lanes];
     store(codes, top);
     for (int v = 0; v < kGroup; ++v) {
-      const auto sum = __builtin_convertvector(
-          load<Vector<Code, width * sizeof(Code)>>(codes + v * width), typename L::I);
-      const auto none = typename L::I{} + Int{p.lowest_exponent};
-      exponent[v] = sum >= Int{p.first_code} ? sum + Int{p.code_offset} : none;
+      exponent[v] =
+          __builtin_convertvector(load<Vector<Code, width * sizeof(Code)>>(codes + v * width),
+                                  typename L::I) +
+          Int{p.code_offset};
     }
   }
 }

@@ -29,8 +29,10 @@
 namespace binade::detail {
 
 /// Exponent codes are stored exponents counted from the format's emin, plus `zero_gap`; a zero is
-/// code 0. The gap exceeds any code distance, so that the code of a product with a zero factor lies
-/// below those of all other products.
+/// code 0. The gap exceeds any difference of codes, so that a product with a zero factor seems to
+/// lie below emin_a + emin_b, under every other product. Where all products of a step are zero such
+/// an E does no harm either: C came from this chain, so it is a multiple of 2^(emin_a + emin_b - F)
+/// and aligning it to any lower grid is exact.
 template <class Real>
 struct ExponentCode;
 template <>
@@ -49,7 +51,6 @@ struct ChainPlan {
   int fraction_bits = 13;
   bool added_last = false;
   bool nearest = false;     ///< the result's rounding: nearest even, else toward zero
-  int first_code = 0;       ///< sums of exponent codes below this have a zero factor
   int code_offset = 0;      ///< sum of codes -> exponent
   int lowest_exponent = 0;  ///< E is never below this
   int c_emin = 0;           ///< stored exponent of C's subnormals

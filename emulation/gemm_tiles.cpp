@@ -54,7 +54,6 @@ void set_exponent_codes(ChainSetup& s, const Instruction& i) {
   const int a_emin = operand_emin(i.model, i.a), b_emin = operand_emin(i.model, i.b);
   s.split_a = {a_emin, gap, join ? gap : 0};
   s.split_b = {b_emin, gap, join ? gap : 0};
-  s.plan.first_code = 2 * gap;
   s.plan.code_offset = a_emin + b_emin - 2 * gap;
   const int lowest = s.double_lanes ? -400 : -60;  // below every product and every C
   s.plan.lowest_exponent = std::max(i.model.min_exponent, lowest);

@@ -103,6 +103,23 @@ TEST_CASE("exact products of fp32 with cancellation, and with block scales") {
   check(a, b, kFp64Format);
 }
 
+TEST_CASE("sums just beyond fp64 and just beyond 128 bits") {
+  std::mt19937_64 g(44);
+  // 128 products of the largest numbers, then twice half a last place of their sum.
+  Matrix a = random_matrix(E4M3::format, 1, 130, Stratum::kUniform, g);
+  Matrix b = random_matrix(E5M2::format, 1, 130, Stratum::kUniform, g);
+  std::fill(a.bytes.begin(), a.bytes.end(), std::uint8_t{0x7e});  // 448
+  std::fill(b.bytes.begin(), b.bytes.end(), std::uint8_t{0x7b});  // 57344
+  a.bytes[128] = a.bytes[129] = 0x01;                             // 2^-9
+  b.bytes[128] = b.bytes[129] = 0x08;                             // 2^-13
+  check(a, b, Bf16::format);
+  // Squares of 2^44 and of 1 + 2^-23: 136 bits.
+  a = random_matrix(kFp32Format, 1, 2, Stratum::kNormal, g);
+  const float numbers[] = {0x1p44f, 1 + 0x1p-23f};
+  std::memcpy(a.bytes.data(), numbers, sizeof numbers);
+  check(a, a, kFp32Format);
+}
+
 TEST_CASE("exact products wider than one tile, on every ISA and thread count") {
   std::mt19937_64 g(42);
   const Matrix a = random_matrix(E4M3::format, 70, 200, Stratum::kNormal, g);

@@ -164,19 +164,51 @@ TEST_CASE("chains that overflow, and numbers around the smallest of fp32") {
     GemmOptions options;
     options.instruction = &i;
     for (int repeat = 0; repeat < 6; ++repeat) {
-      // Exponents around +-63 make products around the ends of fp32's range.
+      // Exponents around 63, -69 and -76 make products around the ends of fp32's range.
       Matrix a = random_matrix(i.a, 6, 96, Stratum::kUniform, g);
       Matrix b = random_matrix(i.b, 20, 96, Stratum::kUniform, g);
       for (Matrix* x : {&a, &b}) {
         for (std::size_t at = 0; at < x->rows * x->k; ++at) {
           const float sign = g() % 2 == 0 ? 1.0f : -1.0f;
-          const float centre = i.a.exponent_bits < 8 ? 6.0f : repeat % 2 == 0 ? 63.5f : -69.0f;
+          const float low = repeat % 4 == 1 ? -69.0f : -76.0f;  // -76: most products underflow
+          const float centre = i.a.exponent_bits < 8 ? 6.0f : repeat % 2 == 0 ? 63.5f : low;
           const float value = sign * std::exp2(centre + static_cast<float>(g() % 64) / 16.0f);
           const std::uint64_t word = container_of_code(x->format, encode(x->format, value));
           std::memcpy(x->bytes.data() + at * x->width(), &word, x->width());
         }
       }
       check(p, a, b, kFp32Format, options);
+    }
+  }
+}
+
+TEST_CASE("narrow alignments, where clamps and zeros show") {
+  std::mt19937_64 g(28);
+  const GemmProfile& p = find_gemm_profile("cublaslt-fast");
+  for (const char* name : {"hopper.wgmma.f32.e4m3.e4m3", "hopper.wgmma.f32.bf16.bf16"}) {
+    for (const int clamp : {kNoExponentClamp, -133, -5, 4, 12}) {
+      for (const int fraction_bits : {1, 3, 6}) {
+        Instruction i = find_instruction(name);
+        i.model.alignment_fraction_bits = fraction_bits;
+        i.model.min_exponent = clamp;
+        GemmOptions options;
+        options.instruction = &i;
+        Matrix a = random_matrix(i.a, 4, 128, Stratum::kSparse, g);
+        Matrix b = random_matrix(i.b, 34, 128, Stratum::kSparse, g);
+        check(p, a, b, kFp32Format, options);
+        // A small C, then nothing but zeros against large partners.
+        a = random_matrix(i.a, 1, 64, Stratum::kUniform, g);
+        b = random_matrix(i.b, 1, 64, Stratum::kUniform, g);
+        const std::size_t half = 32 * a.width();
+        std::fill(a.bytes.begin(), a.bytes.end(), std::uint8_t{0});
+        std::fill(b.bytes.begin(), b.bytes.begin() + static_cast<std::ptrdiff_t>(half),
+                  std::uint8_t{0});
+        for (Matrix* x : {&a, &b}) {  // the smallest normal number, squared
+          const std::uint64_t word = container_of_code(x->format, x->format.mantissa_mask() + 1);
+          std::memcpy(x->bytes.data(), &word, x->width());
+        }
+        check(p, a, b, kFp32Format, options);
+      }
     }
   }
 }
