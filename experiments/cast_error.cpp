@@ -139,15 +139,38 @@ void add_rows(Table& table, const std::string& format, const std::string& inputs
   }
 }
 
+/// An end of the axis: what was given, or `automatic`.
+int exponent_argument(const Arguments& arguments, const std::string& name, int automatic) {
+  if (arguments.text(name) == "auto") return automatic;
+  const std::int64_t exponent = arguments.integer(name);
+  if (exponent < -149 || exponent > 128) {
+    throw std::invalid_argument("parameter " + name + ": found " + std::to_string(exponent) +
+                                ", expected auto or -149 to 128");
+  }
+  return static_cast<int>(exponent);
+}
+
+/// The binades of [2^low, 2^high) that hold the tensor's elements.
+std::pair<int, int> binades_of(const InputTensor& tensor) {
+  int low = 128, high = -149;
+  for (const float x : tensor.values) {
+    if (x == 0 || !std::isfinite(x)) continue;
+    low = std::min(low, std::ilogb(x));
+    high = std::max(high, std::ilogb(x) + 1);
+  }
+  return low < high ? std::pair{low, high} : std::pair{0, 1};
+}
+
 BinAxis bin_axis(const Arguments& arguments) {
-  const auto low = arguments.integer("low_exponent"), high = arguments.integer("high_exponent");
-  if (low < -149 || high > 128 || low >= high) {
+  const auto [first, last] = arguments.tensor ? binades_of(*arguments.tensor) : std::pair{-20, 20};
+  const int low = exponent_argument(arguments, "low_exponent", first);
+  const int high = exponent_argument(arguments, "high_exponent", last);
+  if (low >= high) {
     throw std::invalid_argument("parameters low_exponent, high_exponent: found " +
                                 std::to_string(low) + " and " + std::to_string(high) +
-                                ", expected -149 <= low < high <= 128");
+                                ", expected low < high");
   }
-  return {static_cast<int>(low), static_cast<int>(high),
-          size_argument(arguments, "bins_per_binade")};
+  return {low, high, size_argument(arguments, "bins_per_binade")};
 }
 
 Table run(const Arguments& arguments) {
@@ -196,8 +219,16 @@ Experiment cast_error() {
        "every positive number of a format, or log-spaced fp32 numbers",
        {"bf16", "fp16", "fp32", "log_spaced"}},
       {"rounding", "nearest_even", "", "rounding of the cast, which saturates", rounding_names()},
-      {"low_exponent", "-20", "-12", "the bins start at 2 to this; all below share one", {}},
-      {"high_exponent", "20", "10", "the bins end at 2 to this; all above share one", {}},
+      {"low_exponent",
+       "auto",
+       "-12",
+       "the bins start at 2 to this, all below share one; auto: -20, or a tensor's own",
+       {}},
+      {"high_exponent",
+       "auto",
+       "10",
+       "the bins end at 2 to this, all above share one; auto: 20, or a tensor's own",
+       {}},
       {"bins_per_binade", "64", "8", "equal slices of each binade", {}},
       {"points_per_binade", "512", "16", "inputs in each binade, for log_spaced", {}},
       seed_parameter(),

@@ -32,7 +32,7 @@ def draw(data):
         zeros.set_ylim(-0.03, 1.05)
         style.percent(zeros.yaxis)
         zeros.set_xlabel("size of the outlier / σ" if tensor == "normal" else
-                         "size of the outlier, times its own")
+                         "outlier / its own size")
         if column == len(scalings) - 1:
             style.label_ends(error, [(data["outlier_ratio"].max(),
                                       data.where(scaling=scaling, format=n)["rel_rms"][-1],

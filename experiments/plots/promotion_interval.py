@@ -42,13 +42,14 @@ def draw(data):
     others = data.values("instruction")[1:]
     ticks = sorted(data.values("interval"), key=lambda t: float("inf") if t == 0 else t)
     colors = dict(zip(distributions, COLORS * 3))
+    published = (" The published number is the DeepSeek-V3 report's, for K\u00a0=\u00a04096."
+                 if 4096 in lengths else "")
     crosses = f" Crosses: {', '.join(others)}, never promoted." if others else ""
     fig, axes = style.figure(
         "How often must FP8 partial sums be promoted to FP32?",
         "Largest error over the mean magnitude of the exact product of the same FP8 operands, "
-        f"model {data.values('instruction')[0]}. The published number is the DeepSeek-V3 "
-        f"report's, for K\u00a0=\u00a04096.{crosses}",
-        (4.0 * len(lengths) + 1.4, 5.4), ncols=len(lengths), sharey=True, squeeze=False)
+        f"model {data.values('instruction')[0]}.{published}{crosses}",
+        (max(4.0 * len(lengths) + 1.4, 9), 5.4), ncols=len(lengths), sharey=True, squeeze=False)
     for axis, length in zip(axes[0], lengths):
         ends = draw_length(axis, data, length, colors, ticks)
     axes[0, 0].set_ylabel("max |error| / mean |exact|")

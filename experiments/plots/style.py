@@ -110,7 +110,7 @@ def powers(axis, base=10):
     axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
-def label_ends(axis, labels, gap=13.0):
+def label_ends(axis, labels, gap=11.5):
     """Direct labels right of the lines' ends: [(x, y, text, color)], pushed apart by `gap` points."""
     axis.figure.canvas.draw()
     scale = 72.0 / axis.figure.dpi
@@ -127,9 +127,12 @@ def label_ends(axis, labels, gap=13.0):
 def save(fig, data, source, out):
     """The provenance in small print, then PNG and SVG under `out`, named like the CSV."""
     width, height = fig.get_size_inches()
-    small = textwrap.shorten(data.small_print, int(width * 44), placeholder=" ...")
-    fig.text(0.02, 0.08 / height, "\n".join(textwrap.wrap(small, int(width * 22))), fontsize=6.5,
-             color=FAINT, va="bottom")
+    small = textwrap.shorten(data.small_print, int(width * 60), placeholder=" ...")
+    lines = textwrap.wrap(small, int(width * 20))
+    fig.text(0.02, 0.08 / height, "\n".join(lines), fontsize=6.5, color=FAINT, va="bottom")
+    left, bottom, across, up = fig.get_layout_engine().get()["rect"]
+    more = 0.11 * (len(lines) - 1) / height
+    fig.get_layout_engine().set(rect=(left, bottom + more, across, up - more))
     out.mkdir(parents=True, exist_ok=True)
     stem = out / pathlib.Path(source).stem
     fig.savefig(f"{stem}.png", dpi=160)

@@ -152,9 +152,28 @@ TEST_CASE("directed rounding shows as bias, saturation as an error that grows") 
   CHECK(up.number(row_of(up, "e4m3", 12), "max_rel_error") == Approx(1 - 448 / 8160.0));
 }
 
+TEST_CASE("a tensor brings its own axis, and its zeros and infinities are left out") {
+  const Experiment& experiment = find_experiment("cast_error");
+  Arguments arguments = make_arguments(experiment, {{"formats", "e4m3"}, {"bins_per_binade", "1"}});
+  arguments.tensor = InputTensor{"w", {0x1p-30f, -1.0625f, 0.0f, 6.0f, INFINITY, NAN}, 1, 6};
+  const Result r{experiment, experiment.run(arguments)};
+  REQUIRE(r.table.rows.size() == 3);
+  CHECK(r.number(0, "binade") == -30);
+  CHECK(r.number(0, "zero") == 1);
+  CHECK(r.number(1, "x_low") == 1.0);
+  CHECK(r.number(1, "worst_x") == -1.0625);
+  CHECK(r.number(1, "mean_rel_error") == -1.0 / 17);  // toward zero, whatever the sign
+  CHECK(r.number(2, "x_high") == 8.0);
+  CHECK(r.number(2, "exact") == 1);
+  REQUIRE(r.table.notes.size() == 1);
+  CHECK(r.table.notes[0].starts_with("3 of 6 elements"));
+}
+
 TEST_CASE("a window that is none is refused") {
   CHECK_THROWS_WITH(run_with("cast_error", {{"low_exponent", "4"}, {"high_exponent", "4"}}),
                     ContainsSubstring("found 4 and 4"));
+  CHECK_THROWS_WITH(run_with("cast_error", {{"low_exponent", "-150"}}),
+                    ContainsSubstring("low_exponent: found -150, expected auto or -149 to 128"));
   CHECK_THROWS_WITH(run_with("cast_error", {{"bins_per_binade", "0"}}),
                     ContainsSubstring("bins_per_binade: found 0, expected at least 1"));
   CHECK_THROWS_AS(run_with("cast_error", {{"formats", "fp64"}}), std::invalid_argument);
