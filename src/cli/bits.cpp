@@ -119,6 +119,7 @@ Command bits_command() {
                 ->required();
             add_cast_rules(app, options->cast, false);
             app.add_option("--random", options->random, "the draw of a stochastic rounding")
+                ->check(CLI::NonNegativeNumber)
                 ->type_name("N")
                 ->capture_default_str();
             return [options](Session& session) {

@@ -8,6 +8,7 @@ Command cast_command();
 Command decode_command();
 Command quantize_command();
 Command dot_command();
+Command gemm_command();
 Command explain_command();
 Command inspect_command();
 Command list_command();
@@ -24,6 +25,7 @@ const std::vector<Command>& commands() {
       decode_command(),
       quantize_command(),
       dot_command(),
+      gemm_command(),
       explain_command(),
       inspect_command(),
       list_command(),

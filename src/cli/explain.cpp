@@ -195,7 +195,10 @@ Command explain_command() {
             const auto options = std::make_shared<ExplainOptions>();
             add_instruction(app, options->instruction);
             add_dot_operands(app, options->operands);
-            app.add_option("--row", options->row, "which row, from 0")->required()->type_name("R");
+            app.add_option("--row", options->row, "which row, from 0")
+                ->check(CLI::NonNegativeNumber)
+                ->required()
+                ->type_name("R");
             return [options](Session& session) { run_explain(*options, session); };
           }};
 }

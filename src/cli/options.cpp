@@ -18,8 +18,11 @@ bool same_file(const std::string& a, const std::string& b) {
   std::error_code error;
   if (std::filesystem::is_other(a, error)) return false;  // /dev/null may take everything
   if (std::filesystem::equivalent(a, b, error)) return true;
-  const auto whole_a = std::filesystem::weakly_canonical(a, error);
-  return !error && whole_a == std::filesystem::weakly_canonical(b, error) && !error;
+  // Neither needs to exist yet.
+  const auto whole = [&](const std::string& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+  };
+  return !a.empty() && !b.empty() && whole(a) == whole(b) && !error;
 }
 
 }  // namespace
@@ -52,6 +55,7 @@ void add_cast_rules(CLI::App& app, CastOptions& options, bool with_seed) {
       ->capture_default_str();
   if (with_seed) {
     app.add_option("--seed", options.seed, "of the stochastic roundings")
+        ->check(CLI::NonNegativeNumber)
         ->type_name("N")
         ->capture_default_str();
   }

@@ -68,13 +68,13 @@ std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
          (near.empty() ? "" : ", expected for instance " + joined(near)) + see;
 }
 
-/// -0.5, -inf and -.5 are values. CLI11 takes a word for a flag by its first character, so a space,
-/// which every number parser skips, goes before the sign.
+/// -inf and -.5 are values, as -0.5 is. CLI11 takes a word for a flag unless a digit follows the
+/// dash, so a space, which every parser of such numbers skips, goes before it.
 std::vector<std::string> arguments(int argc, char** argv) {
   std::vector<std::string> words;
   for (int i = argc - 1; i > 0; --i) {  // CLI11 wants them in reverse
     std::string word = argv[i];
-    if (word.size() > 1 && word[0] == '-' && word[1] != '-') {
+    if (word.size() > 1 && word[0] == '-' && word[1] != '-' && (word[1] < '0' || word[1] > '9')) {
       char* end = nullptr;
       (void)std::strtold(word.c_str(), &end);
       if (*end == '\0') word.insert(0, " ");

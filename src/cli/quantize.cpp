@@ -124,6 +124,7 @@ Command quantize_command() {
                            "FILE.npy, the codes of ue8m0 or e4m3 scales as uint8")
                 ->type_name("OUT");
             app.add_option("--seed", options->seed, "of the stochastic roundings")
+                ->check(CLI::NonNegativeNumber)
                 ->type_name("N")
                 ->capture_default_str();
             return [options](Session& session) { run_quantize(*options, session); };

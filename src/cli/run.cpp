@@ -1,11 +1,9 @@
-// binade list, run and plot: the experiments.
+// binade run and plot: the experiments.
 #include <filesystem>
 #include <map>
 #include <memory>
 
 #include "binade/cuda/device.hpp"
-#include "binade/emulation/instructions.hpp"
-#include "binade/emulation/scale_recipe.hpp"
 #include "binade/experiments/experiment.hpp"
 #include "binade/formats/isa.hpp"
 #include "cli/options.hpp"
@@ -23,7 +21,7 @@ using experiments::Experiment;
 struct RunOptions {
   const Experiment* experiment = nullptr;
   std::string directory = "out";
-  bool plot = false;
+  bool plot = false, smoke = false;
   std::string tensor, second_tensor;
   std::map<std::string, std::string> given;
 };
@@ -44,7 +42,7 @@ experiments::InputTensor input_tensor(const std::string& address) {
 Arguments arguments_of(const RunOptions& options, Session& session) {
   Arguments arguments;
   try {
-    arguments = experiments::make_arguments(*options.experiment, options.given);
+    arguments = experiments::make_arguments(*options.experiment, options.given, options.smoke);
   } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }
@@ -75,20 +73,38 @@ io::Csv to_csv(const Experiment& experiment, const experiments::Table& table,
   return csv;
 }
 
-std::string make_directory(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error || !std::filesystem::is_directory(directory)) {
-    throw io::DataError("cannot make the directory '" + directory + "'" +
-                        (error ? ": " + error.message() : ""));
+/// A directory that is made before the work begins, with its parents, and taken away again when the
+/// work fails and left nothing in it.
+class OutputDirectory {
+ public:
+  explicit OutputDirectory(const std::string& path) {
+    std::error_code error;
+    for (std::filesystem::path p = path; !p.empty() && !std::filesystem::exists(p, error);
+         p = p.parent_path()) {
+      made_.push_back(p);
+    }
+    std::filesystem::create_directories(path, error);
+    if (!std::filesystem::is_directory(path)) {
+      throw io::DataError("cannot make the directory '" + path +
+                          "': " + (error ? error.message() : "it is a file"));
+    }
   }
-  return directory;
-}
+  ~OutputDirectory() {
+    std::error_code not_empty;
+    for (const auto& path : made_) std::filesystem::remove(path, not_empty);
+  }
+  OutputDirectory(const OutputDirectory&) = delete;
+  OutputDirectory& operator=(const OutputDirectory&) = delete;
+
+ private:
+  std::vector<std::filesystem::path> made_;  ///< deepest first
+};
 
 void run_experiment(const RunOptions& options, Session& session) {
   Arguments arguments = arguments_of(options, session);
   const std::string& name = options.experiment->name;
-  const std::string path = make_directory(options.directory) + "/" + name + ".csv";
+  const OutputDirectory directory(options.directory);
+  const std::string path = options.directory + "/" + name + ".csv";
   Progress progress(name);
   arguments.progress = [&](std::size_t done, std::size_t total) { progress.show(done, total); };
   experiments::Table table;
@@ -116,6 +132,7 @@ void declare_experiment(CLI::App& run, const Experiment& experiment,
       ->type_name("DIR")
       ->capture_default_str();
   app->add_flag("--plot", options->plot, "draw it as PNG and SVG beside the CSV");
+  app->add_flag("--smoke", options->smoke, "tiny sizes, to see that it works");
   if (experiment.takes_tensor) {
     app->add_option("--tensor", options->tensor,
                     "FILE.safetensors:NAME or FILE.npy in place of random numbers")
@@ -142,40 +159,7 @@ void declare_experiment(CLI::App& run, const Experiment& experiment,
   app->callback([options, &experiment] { options->experiment = &experiment; });
 }
 
-template <class Record, class Describe>
-std::string list_text(const std::string& heading, const std::vector<Record>& records,
-                      Describe&& describe) {
-  TextTable table({heading, ""});
-  for (const Record& record : records) table.row({record.name, describe(record)});
-  return table.text();
-}
-
-std::string listed(const std::string& what) {
-  if (what == "instructions") {
-    return list_text("instruction", instructions(), [](const Instruction& i) {
-      return std::string(i.verified ? "verified: " : "published: ") + i.source;
-    });
-  }
-  if (what == "recipes") {
-    return list_text("recipe", scale_recipes(),
-                     [](const ScaleRecipe& r) { return r.default_granularity + "; " + r.source; });
-  }
-  return list_text("experiment", experiments::registry(),
-                   [](const Experiment& e) { return e.question; });
-}
-
 }  // namespace
-
-Command list_command() {
-  return {"list", "the experiments (or instructions, recipes) by name", "binade list",
-          [](CLI::App& app) -> Action {
-            const auto what = std::make_shared<std::string>("experiments");
-            app.add_option("WHAT", *what, "experiments, instructions or recipes")
-                ->check(CLI::IsMember({"experiments", "instructions", "recipes"}))
-                ->type_name("");
-            return [what](Session& session) { session.out << listed(*what); };
-          }};
-}
 
 Command run_command() {
   return {"run", "an experiment into a CSV, and a plot", "binade run cast_error --out out",
