@@ -58,7 +58,7 @@ class Values(harness.CommandTest):
     def test_overflow_and_nan_rules(self):
         for words, code in [(("465", "--overflow", "special"), "0x7f"),
                             (("464", "--overflow", "special"), "0x7e"),
-                            (("inf", "--overflow", "sat_propagate"), "0x7f"),
+                            (("inf", "--overflow", "sat_propagate"), "0x7e"),
                             (("465", "--overflow", "sat_propagate"), "0x7e"),
                             (("480", "--overflow", "special", "--rounding", "toward_zero"), "0x7e"),
                             (("-nan", "--nan", "keep_sign"), "0xff")]:
