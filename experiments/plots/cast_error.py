@@ -48,7 +48,9 @@ def draw(data):
         (10, 2.0 + 1.25 * len(formats) + 2.4), nrows=len(formats) + 1,
         gridspec_kw={"height_ratios": [1.25] * len(formats) + [2.2]})
     colors = style.format_colors(formats)
-    low, high = data["binade"].min() + 1, data["binade"].max()
+    # A tensor's bins end where it does; those of the others have an open bin on either side.
+    low, high = data["binade"].min(), data["binade"].max()
+    low, high = (low + 1, high) if inputs in GRIDS else (low, high + 1)
     for axis, name in zip(axes, formats):
         part = data.where(format=name)
         axis.fill_between(part["x_low"], part["max_rel_error"], color=colors[name], alpha=0.25,
