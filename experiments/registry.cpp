@@ -10,7 +10,8 @@
 #define BINADE_EXPERIMENTS(record) \
   record(cast_error)               \
   record(outlier_damage)           \
-  record(promotion_interval)
+  record(promotion_interval)       \
+  record(emulation_throughput)
 // clang-format on
 
 namespace binade::experiments {

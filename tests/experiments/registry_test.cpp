@@ -58,7 +58,7 @@ TEST_CASE("every experiment describes itself") {
   CHECK(!registry().empty());
 }
 
-TEST_CASE("every experiment runs at its smoke size, twice alike") {
+TEST_CASE("every experiment runs at its smoke size, twice alike unless it measures time") {
   for (const Experiment& e : registry()) {
     INFO(e.name);
     const Arguments arguments = make_arguments(e, {}, true);
@@ -74,7 +74,9 @@ TEST_CASE("every experiment runs at its smoke size, twice alike") {
     }
     Arguments one_thread = arguments;
     one_thread.threads = 1;
-    CHECK(e.run(one_thread).rows == table.rows);
+    const Table again = e.run(one_thread);
+    REQUIRE(again.rows.size() == table.rows.size());
+    if (!e.measures_time) CHECK(again.rows == table.rows);
   }
 }
 

@@ -70,6 +70,7 @@ struct Experiment {
   std::vector<Parameter> parameters;
   std::vector<Column> columns;
   bool takes_tensor = false;
+  bool measures_time = false;  ///< rates of this machine: two runs give other numbers
   std::function<Table(const Arguments&)> run;
 };
 
