@@ -1,8 +1,8 @@
 """The README is true: its table is the tool's, its examples give what it says.
 
 Usage: readme_test.py SOURCE BINADE [--update]. In ```console blocks a line that begins with `$ ` is
-run in one temporary folder; the lines up to the next command are its output. --update writes what
-the tool says into the README instead.
+a command; the lines up to the next one are its output. A block is one shell, all share a temporary
+folder, and no command may fail. --update writes what the tool says into the README instead.
 """
 import difflib
 import os
@@ -19,20 +19,27 @@ TABLE = re.compile(r"(<!-- begin: binade (.*?) -->\n).*?(<!-- end -->)", re.S)
 BLOCK = re.compile(r"(```console\n)(.*?)(```)", re.S)
 
 with tempfile.TemporaryDirectory() as folder:
-    environment = dict(os.environ, PATH=f"{binade.parent}:{os.environ['PATH']}", NO_COLOR="1")
+    here = pathlib.Path(sys.executable).parent
+    environment = dict(os.environ, PATH=f"{binade.parent}:{here}:{os.environ['PATH']}", NO_COLOR="1")
     (pathlib.Path(folder) / "experiments").symlink_to(source.resolve() / "experiments")
 
-    def run(command: str) -> str:
-        done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, text=True,
+    def run(commands: list[str]) -> list[str]:
+        """What each command of one shell says, in turn."""
+        end = "-- end of a command --"
+        script = "".join(f"{c}\nstatus=$?; echo '{end}'; test $status = 0 || exit 1\n" for c in commands)
+        done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        return done.stdout
+        if done.returncode:
+            sys.exit(f"an example of the README fails:\n{done.stdout}")
+        return done.stdout.split(end + "\n")[:-1]
 
     def table(match: re.Match) -> str:
-        return match.group(1) + run(f"binade {match.group(2)}") + match.group(3)
+        return match.group(1) + run([f"binade {match.group(2)}"])[0] + match.group(3)
 
     def block(match: re.Match) -> str:
         commands = re.findall(r"^\$ ((?:.*\\\n)*.*)$", match.group(2), re.M)
-        return match.group(1) + "\n".join(f"$ {c}\n{run(c)}" for c in commands) + match.group(3)
+        said = run(commands)
+        return match.group(1) + "\n".join(f"$ {c}\n{s}" for c, s in zip(commands, said)) + match.group(3)
 
     fresh = BLOCK.sub(block, TABLE.sub(table, text))
 
