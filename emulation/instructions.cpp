@@ -128,8 +128,11 @@ std::vector<Instruction> make_all() {
   for (const Family& f : kFamilies) {
     for (const Types& t : f.types) {
       const std::string pair = std::string(t.a_name) + "." + t.b_name;
-      all.push_back({std::string(f.name) + "." + pair, t.a, t.b, f.out.container, f.k, f.model,
-                     lists(f.verified, pair), f.source});
+      const bool verified = lists(f.verified, pair);
+      const bool related = !verified && *f.verified != '\0';
+      all.push_back(
+          {std::string(f.name) + "." + pair, t.a, t.b, f.out.container, f.k, f.model, verified,
+           related ? std::string("the model of the types that were ") + f.source : f.source});
     }
   }
   return all;

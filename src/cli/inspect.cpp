@@ -21,9 +21,6 @@ struct Trial {
   Granularity granularity;
   ScaleType type = ScaleType::kFp32;
   FloatFormat element;
-
-  /// Whether each row panel can be quantised without seeing the others.
-  bool by_panels() const { return granularity.rows != 0 && type != ScaleType::kE4M3; }
 };
 
 struct InspectOptions {
@@ -67,7 +64,8 @@ Quantized cast_panel(std::span<const float> x, io::Extent extent, FloatFormat el
 std::size_t panel_rows(const std::vector<Trial>& trials, io::Extent extent, std::size_t elements) {
   std::size_t unit = 1;
   for (const Trial& trial : trials) {
-    if (trial.by_panels()) unit = std::lcm(unit, std::min(trial.granularity.rows, extent.rows));
+    if (trial.granularity.rows == 0) continue;
+    unit = std::lcm(unit, std::min(trial.granularity.rows, extent.rows));
   }
   const std::size_t fit = elements / extent.cols / unit * unit;
   return std::clamp(fit, std::min(unit, extent.rows), extent.rows);
@@ -91,6 +89,41 @@ std::string sqnr_text(const QuantizationStats& stats) {
   return stats.noise == 0 ? "exact" : fixed(stats.sqnr_db(), 2);
 }
 
+/// The rows [first, first + rows) of a tensor as fp32.
+std::vector<float> read_rows(const io::StoredTensor& tensor, FloatFormat format, std::size_t first,
+                             io::Extent part) {
+  std::vector<std::byte> raw(part.rows * part.cols * io::info(tensor.dtype).size);
+  tensor.read(first * part.cols, part.rows * part.cols, raw.data());
+  return io::to_fp32(format, raw.data(), part.rows * part.cols);
+}
+
+/// What scales that span panels have to know of the whole tensor, as two more rows below each
+/// panel: the largest finite magnitude of every column, and NaN or infinity where a column has one.
+class Shadow {
+ public:
+  static constexpr std::size_t kRows = 2;
+
+  explicit Shadow(std::size_t cols) : rows_(kRows * cols) {}
+
+  void add(std::span<const float> x) {
+    const std::size_t cols = rows_.size() / kRows;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const float magnitude = std::fabs(x[i]);
+      float& largest = rows_[i % cols];
+      float& special = rows_[cols + i % cols];
+      if (std::isfinite(magnitude)) {
+        largest = std::max(largest, magnitude);
+      } else if (!std::isnan(special)) {
+        special = magnitude;
+      }
+    }
+  }
+  void append_to(std::vector<float>& x) const { x.insert(x.end(), rows_.begin(), rows_.end()); }
+
+ private:
+  std::vector<float> rows_;
+};
+
 std::vector<std::string> row_of(const io::StoredTensor& tensor, const InspectOptions& options,
                                 const std::vector<Trial>& trials, int threads, Progress& progress) {
   std::vector<std::string> row{tensor.name.empty() ? tensor.where : tensor.name,
@@ -102,21 +135,29 @@ std::vector<std::string> row_of(const io::StoredTensor& tensor, const InspectOpt
   const io::Extent extent = io::matrix_extent(tensor.shape);
   const std::size_t height =
       tensor.fortran_order ? extent.rows : panel_rows(trials, extent, options.panel);
+  const auto panel_at = [&](std::size_t first) {
+    return io::Extent{std::min(height, extent.rows - first), extent.cols};
+  };
+  std::optional<Shadow> shadow;
+  if (height < extent.rows) {
+    shadow.emplace(extent.cols);
+    for (std::size_t first = 0; first < extent.rows; first += height) {
+      shadow->add(read_rows(tensor, format, first, panel_at(first)));
+    }
+  }
   QuantizationStats plain;
   std::vector<QuantizationStats> stats(trials.size());
-  std::vector<std::byte> raw;
   for (std::size_t first = 0; first < extent.rows; first += height) {
-    const io::Extent part{std::min(height, extent.rows - first), extent.cols};
-    raw.resize(part.rows * part.cols * io::info(tensor.dtype).size);
-    tensor.read(first * extent.cols, part.rows * part.cols, raw.data());
-    const std::vector<float> x = io::to_fp32(format, raw.data(), part.rows * part.cols);
+    const io::Extent part = panel_at(first);
+    std::vector<float> x = read_rows(tensor, format, first, part);
     plain.add(x, cast_panel(x, part, options.element), threads);
+    if (shadow) shadow->append_to(x);
+    const std::size_t rows = part.rows + (shadow ? Shadow::kRows : 0);
     for (std::size_t i = 0; i < trials.size(); ++i) {
       const Trial& t = trials[i];
-      if (!t.by_panels() && part.rows != extent.rows) continue;
       stats[i].add(
-          x,
-          quantize(x, part.rows, part.cols, *t.recipe, t.granularity, t.type, t.element, threads),
+          std::span(x).first(part.rows * part.cols),
+          quantize(x, rows, part.cols, *t.recipe, t.granularity, t.type, t.element, threads),
           threads);
     }
     progress.show(first + part.rows, extent.rows);
@@ -169,8 +210,7 @@ Command inspect_command() {
                 ->default_str("e4m3");
             add_format(app, "--from", options->from, "what integers in FILE are the codes of");
             app.add_option("--panel", options->panel,
-                           "elements in memory at once; recipes that need the whole of a larger "
-                           "tensor show -")
+                           "elements in memory at once; larger tensors are read twice")
                 ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40))
                 ->type_name("N")
                 ->capture_default_str();

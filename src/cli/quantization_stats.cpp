@@ -7,13 +7,13 @@
 namespace binade::cli {
 
 void QuantizationStats::add(std::span<const float> x, const Quantized& q, int threads) {
-  std::vector<float> back(x.size());
+  std::vector<float> back(q.rows * q.cols);
   dequantize(q, back, threads);
   const FloatFormat f = q.element;
   const double half_ulp = std::ldexp(0.5, f.emax() - f.mantissa_bits);
   const double limit = decode(f, f.max_finite_code()) + half_ulp;
   const BlockGrid grid = block_grid(q.rows, q.cols, q.granularity);
-  for (std::size_t r = 0; r < q.rows; ++r) {
+  for (std::size_t r = 0; r < x.size() / q.cols; ++r) {
     const float* scales = q.scales.data() + r / grid.block_rows * grid.grid_cols;
     for (std::size_t c = 0; c < q.cols; ++c) {
       const std::size_t i = r * q.cols + c;

@@ -1,5 +1,6 @@
 """cast, decode, quantize, dot, gemm, explain and inspect on arrays, against numpy and ml_dtypes."""
 import json
+import resource
 
 import harness
 
@@ -211,11 +212,21 @@ class Arrays(harness.CommandTest):
 
     def test_inspect_in_panels_is_inspect_at_once(self):
         x = self.load("x.npy")
-        whole = self.succeeds("inspect", "model.safetensors", "--recipe", "deepseek-v3:1x128,ocp-mx")
-        panels = self.succeeds("inspect", "model.safetensors", "--recipe",
-                               "deepseek-v3:1x128,ocp-mx", "--panel", "5000")
-        self.assertEqual(whole, panels)
-        row = whole.splitlines()[2 if "bias" in whole.splitlines()[1] else 1]
+        x[200, 7] = 50  # a scale of the tensor and of a column has to be known before this panel
+        self.save("x.npy", x)
+        harness.write_safetensors(self.folder / "model.safetensors", {"layer.weight": x})
+        special = x.copy()
+        special[3, 5], special[90, 5], special[250, 6] = np.inf, np.nan, -np.inf
+        self.save("special.npy", special)
+        recipes = ("deepseek-v3:1x128,ocp-mx,deepseek-v3:tensor,nvfp4,deepgemm:column,"
+                   "transformer-engine:tensor,tilekernels:row,nvfp4:16x16")
+        for name in ("model.safetensors", "special.npy"):
+            whole = self.succeeds("inspect", name, "--recipe", recipes)
+            for panel in ("5000", "70000" if name[0] == "m" else "20000"):
+                panels = self.succeeds("inspect", name, "--recipe", recipes, "--panel", panel)
+                self.assertEqual(whole, panels)
+        whole = self.succeeds("inspect", "model.safetensors", "--recipe", recipes)
+        row = whole.splitlines()[1]
         self.assertIn(f"{np.abs(x).max():.5g}", whole)
         self.assertIn("[256, 256]", whole)
         share = 100 * np.mean((np.abs(x) <= 2**-10) & (x != 0))
@@ -227,6 +238,17 @@ class Arrays(harness.CommandTest):
         back = self.load("v.npy") * np.repeat(self.load("s.npy"), 128, axis=1)
         noise = np.sum((back.astype(float) - x) ** 2)
         self.assertIn(f"{10 * np.log10(np.sum(x.astype(float) ** 2) / noise):.2f}", whole)
+
+    def test_inspect_holds_a_panel_not_the_file(self):
+        # Sparse: 128 MB of zeros. A child's peak memory is the largest of all children so far.
+        header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (4096, 8192), }"
+        header += b" " * (117 - len(header)) + b"\n"
+        with open(self.folder / "large.npy", "wb") as file:
+            file.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+            file.truncate(128 + 4 * 4096 * 8192)
+        self.succeeds("inspect", "large.npy", "--recipe", "nvfp4", "--panel", "1000000")
+        peak_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        self.assertLess(peak_kib, 64 * 1024)
 
 
 if __name__ == "__main__":
