@@ -23,7 +23,7 @@ def draw_shape(axis, data, shape, profiles, runs, colors):
                           xytext=(4, 0), textcoords="offset points", va="center", fontsize=7.5,
                           color=FAINT)
     axis.set_yticks(range(len(profiles)), profiles)
-    axis.invert_yaxis()
+    axis.set_ylim(len(profiles) - 0.4, -0.6)
     axis.set_xscale("log")
     axis.set_xlabel("G multiply-accumulates/s")
     axis.set_title(f"{shape} (M x N x K)")
