@@ -60,6 +60,10 @@ class Data:
         keep = np.ones(len(next(iter(self.columns.values()))), bool)
         for name, value in conditions.items():
             keep &= self[name] == value
+        return self.pick(keep)
+
+    def pick(self, keep):
+        """The rows that a mask keeps."""
         part = object.__new__(Data)
         part.small_print = self.small_print
         part.columns = {name: values[keep] for name, values in self.columns.items()}

@@ -14,6 +14,7 @@ Command inspect_command();
 Command list_command();
 Command run_command();
 Command plot_command();
+Command size_command();
 Command page_command();
 
 // clang-format off
@@ -31,6 +32,7 @@ const std::vector<Command>& commands() {
       list_command(),
       run_command(),
       plot_command(),
+      size_command(),
       page_command(),
   };
   return all;

@@ -98,6 +98,7 @@ std::string last_line(std::string text) {
 std::string experiment_of(const std::string& csv_path) {
   const std::string stem = fs::path(csv_path).stem().string();
   const io::Csv csv = io::read_csv(csv_path);
+  if (csv.provenance.command.starts_with("binade size ")) return "size";
   std::string found;
   for (const experiments::Experiment& e : experiments::registry()) {
     if (e.name == stem) return stem;

@@ -1,13 +1,11 @@
 // binade run and plot: the experiments.
-#include <filesystem>
 #include <map>
 #include <memory>
 
-#include "binade/cuda/device.hpp"
 #include "binade/experiments/experiment.hpp"
-#include "binade/formats/isa.hpp"
 #include "cli/options.hpp"
 #include "cli/plot.hpp"
+#include "cli/result.hpp"
 #include "cli/terminal.hpp"
 #include "io/csv.hpp"
 #include "io/error.hpp"
@@ -25,12 +23,6 @@ struct RunOptions {
   std::string tensor, second_tensor;
   std::map<std::string, std::string> given;
 };
-
-std::string cell_text(const experiments::Cell& cell) {
-  if (const auto* text = std::get_if<std::string>(&cell)) return *text;
-  if (const auto* integer = std::get_if<std::int64_t>(&cell)) return std::to_string(*integer);
-  return io::number_text(std::get<double>(cell));
-}
 
 experiments::InputTensor input_tensor(const std::string& address) {
   const io::Tensor tensor = load(address);
@@ -52,54 +44,6 @@ Arguments arguments_of(const RunOptions& options, Session& session) {
   return arguments;
 }
 
-io::Csv to_csv(const Experiment& experiment, const experiments::Table& table,
-               const Arguments& arguments, const Session& session) {
-  io::Csv csv;
-  const auto seed = arguments.values.find("seed");
-  csv.provenance = {BINADE_VERSION, session.command_line,
-                    seed == arguments.values.end() ? "none" : seed->second,
-                    std::string(isa_name(isa())), cuda::describe_devices()};
-  csv.notes = table.notes;
-  for (const experiments::Column& column : experiment.columns) {
-    csv.columns.push_back(column.name);
-    csv.notes.push_back("column " + column.name +
-                        (column.unit.empty() ? "" : " [" + column.unit + "]") + ": " +
-                        column.meaning);
-  }
-  for (const auto& row : table.rows) {
-    csv.rows.emplace_back();
-    for (const experiments::Cell& cell : row) csv.rows.back().push_back(cell_text(cell));
-  }
-  return csv;
-}
-
-/// A directory that is made before the work begins, with its parents, and taken away again when the
-/// work fails and left nothing in it.
-class OutputDirectory {
- public:
-  explicit OutputDirectory(const std::string& path) {
-    std::error_code error;
-    for (std::filesystem::path p = path; !p.empty() && !std::filesystem::exists(p, error);
-         p = p.parent_path()) {
-      made_.push_back(p);
-    }
-    std::filesystem::create_directories(path, error);
-    if (!std::filesystem::is_directory(path)) {
-      throw io::DataError("cannot make the directory '" + path +
-                          "': " + (error ? error.message() : "it is a file"));
-    }
-  }
-  ~OutputDirectory() {
-    std::error_code not_empty;
-    for (const auto& path : made_) std::filesystem::remove(path, not_empty);
-  }
-  OutputDirectory(const OutputDirectory&) = delete;
-  OutputDirectory& operator=(const OutputDirectory&) = delete;
-
- private:
-  std::vector<std::filesystem::path> made_;  ///< deepest first
-};
-
 void run_experiment(const RunOptions& options, Session& session) {
   Arguments arguments = arguments_of(options, session);
   const std::string& name = options.experiment->name;
@@ -115,7 +59,9 @@ void run_experiment(const RunOptions& options, Session& session) {
     if (arguments.tensor || arguments.second_tensor) throw;
     throw UsageError(error.what());
   }
-  io::write_csv(path, to_csv(*options.experiment, table, arguments, session));
+  const auto seed = arguments.values.find("seed");
+  io::write_csv(path, to_csv(options.experiment->columns, table,
+                             seed == arguments.values.end() ? "none" : seed->second, session));
   session.out << path << "\n";
   for (const std::string& note : table.notes) session.out << "  " << note << "\n";
   if (!options.plot) return;

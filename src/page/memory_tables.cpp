@@ -1,75 +1,35 @@
 // What a model's state weighs under each precision recipe.
 #include <array>
-#include <cmath>
 
+#include "binade/experiments/sizing.hpp"
 #include "page/tables.hpp"
 
 namespace binade::page {
 namespace {
 
-constexpr double kParameters = 671e9;  // DeepSeek-V3
-constexpr double kDeviceBytes = 80e9;
 constexpr std::array kParts{"weights", "scales", "gradients", "master weights", "Adam moments"};
 
-/// Bytes per parameter, part by part in the order of kParts.
-struct Recipe {
-  const char* group;
-  const char* name;
-  const char* detail;
-  std::array<double, 5> bytes;
-};
-
-constexpr Recipe kRecipes[] = {
-    {"training",
-     "FP32 throughout",
-     "weights, gradients and both Adam moments in FP32",
-     {4, 0, 4, 0, 8}},
-    {"training",
-     "BF16 mixed",
-     "BF16 weights and gradients; FP32 master weights and moments",
-     {2, 0, 2, 4, 8}},
-    {"training",
-     "FP8 mixed",
-     "FP8 weights and gradients; FP32 master weights and moments",
-     {1, 0, 1, 4, 8}},
-    {"training",
-     "DeepSeek-V3 as reported",
-     "FP8 weights; FP32 gradients and master weights; BF16 moments",
-     {1, 0, 4, 4, 4}},
-    {"serving", "FP32", "weights alone", {4, 0, 0, 0, 0}},
-    {"serving", "BF16", "weights alone", {2, 0, 0, 0, 0}},
-    {"serving",
-     "FP8, 1\u00d7128 tiles",
-     "E4M3 with one FP32 scale for 128 weights",
-     {1, 4.0 / 128, 0, 0, 0}},
-    {"serving", "MXFP8", "E4M3 with one E8M0 scale for 32 weights", {1, 1.0 / 32, 0, 0, 0}},
-    {"serving",
-     "FP8, 128\u00d7128 blocks",
-     "E4M3 with one FP32 scale for 16384 weights",
-     {1, 4.0 / 16384, 0, 0, 0}},
-    {"serving", "MXFP4", "E2M1 with one E8M0 scale for 32 weights", {0.5, 1.0 / 32, 0, 0, 0}},
-};
-
-Json describe(const Recipe& r) {
-  double bytes = 0.0;
-  for (const double part : r.bytes) bytes += part;
-  const double total = bytes * kParameters;
-  return {{"group", r.group},
-          {"name", r.name},
-          {"detail", r.detail},
-          {"parts", r.bytes},
-          {"bytesPerParameter", bytes},
-          {"totalBytes", total},
-          {"devices", std::ceil(total / kDeviceBytes)}};
+Json describe(const sizing::StateRecipe& recipe, const sizing::StateBill& bill) {
+  return {{"group", recipe.training ? "training" : "serving"},
+          {"name", recipe.title},
+          {"detail", recipe.detail},
+          {"parts", {bill.weights, bill.scales, bill.gradients, bill.master_weights, bill.moments}},
+          {"bytesPerParameter", bill.bytes_each},
+          {"totalBytes", bill.total_bytes},
+          {"devices", bill.devices}};
 }
 
 }  // namespace
 
 Json memory_tables() {
+  const double parameters = sizing::shipped_model("deepseek-v3").parameters;
+  const double device_bytes = sizing::find_device("h800").memory_bytes;
   Json recipes = Json::array();
-  for (const Recipe& r : kRecipes) recipes.push_back(describe(r));
-  return {{"parameters", kParameters},
-          {"deviceBytes", kDeviceBytes},
+  for (const sizing::StateRecipe& r : sizing::state_recipes()) {
+    recipes.push_back(describe(r, sizing::state_bill(parameters, r, device_bytes)));
+  }
+  return {{"parameters", parameters},
+          {"deviceBytes", device_bytes},
           {"parts", kParts},
           {"recipes", recipes}};
 }
