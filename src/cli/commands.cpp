@@ -9,6 +9,7 @@ Command decode_command();
 Command quantize_command();
 Command dot_command();
 Command gemm_command();
+Command diagnose_command();
 Command explain_command();
 Command inspect_command();
 Command list_command();
@@ -27,6 +28,7 @@ const std::vector<Command>& commands() {
       quantize_command(),
       dot_command(),
       gemm_command(),
+      diagnose_command(),
       explain_command(),
       inspect_command(),
       list_command(),

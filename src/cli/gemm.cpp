@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "cli/gemm_operand.hpp"
 #include "cli/instruction_option.hpp"
 #include "cli/options.hpp"
 #include "io/error.hpp"
@@ -11,46 +12,13 @@
 namespace binade::cli {
 namespace {
 
-struct Operand {
-  std::string path, scale_path;
-  std::optional<FloatFormat> format;
-  io::Tensor codes, scales;
-};
-
 struct GemmCommandOptions {
-  Operand a, b;
+  GemmFileOperand a, b;
   std::string out, card;
   const GemmProfile* profile = nullptr;
   std::optional<int> promotion_interval;
   FloatFormat output = kFp32Format;
 };
-
-/// Reads an operand and its scales; a scalar or a vector of scales is a matrix of one row or, where
-/// it has an entry for each row of the operand, of one column.
-GemmOperand load_operand(Operand& operand) {
-  operand.codes = load(operand.path);
-  const io::Tensor& codes = operand.codes;
-  (void)io::element_format(codes.dtype, operand.format, "'" + operand.path + "'");
-  if (codes.shape.size() != 2) {
-    throw io::DataError("'" + operand.path + "' has shape " + io::shape_text(codes.shape) +
-                        ", expected [rows, k]");
-  }
-  GemmOperand loaded{*operand.format, codes.data(), codes.shape[0]};
-  if (operand.scale_path.empty()) return loaded;
-  operand.scales = load(operand.scale_path);
-  const io::Tensor& scales = operand.scales;
-  if (scales.dtype != io::DType::kF32 || scales.shape.size() > 2) {
-    throw io::DataError("'" + operand.scale_path + "' holds " + io::shape_text(scales.shape) + " " +
-                        std::string(io::info(scales.dtype).name) +
-                        ", expected a matrix of float32 scales");
-  }
-  const io::Extent extent = io::matrix_extent(scales.shape);
-  const bool column = scales.shape.size() == 1 && extent.cols == loaded.rows;
-  loaded.scales = scales.as<float>();
-  loaded.scale_rows = column ? extent.cols : extent.rows;
-  loaded.scale_cols = column ? 1 : extent.cols;
-  return loaded;
-}
 
 /// float32 and float16 have names in .npy, but half-width outputs are patterns by contract.
 io::DType output_dtype(FloatFormat output) {
@@ -67,12 +35,7 @@ void run_gemm(GemmCommandOptions options, Session& session) {
   check_paths(inputs, {options.out});
   const GemmOperand a = load_operand(options.a);
   const GemmOperand b = load_operand(options.b);
-  const std::size_t k = options.a.codes.shape[1];
-  if (options.b.codes.shape[1] != k) {
-    throw io::DataError("'" + options.b.path + "' has shape " +
-                        io::shape_text(options.b.codes.shape) + ", expected [N, " +
-                        std::to_string(k) + "] to match the K of '" + options.a.path + "'");
-  }
+  const std::size_t k = shared_k(options.a, options.b);
   GemmOptions with;
   with.promotion_interval = options.promotion_interval;
   with.threads = session.threads;
@@ -86,13 +49,6 @@ void run_gemm(GemmCommandOptions options, Session& session) {
   io::write_npy(options.out, d);
   session.out << written_line(options.out, d,
                               format_name(options.output) + " by " + options.profile->name);
-}
-
-void add_operand(CLI::App& app, Operand& operand, const std::string& letter) {
-  add_format(app, "--format-" + letter, operand.format, "of the codes")->required();
-  app.add_option("--scale-" + letter, operand.scale_path,
-                 "FILE.npy, float32 dequantisation factors; default: 1")
-      ->type_name("FILE");
 }
 
 }  // namespace
