@@ -55,13 +55,24 @@ void write_exact(const GemmDiagnosis& d, std::ostream& out) {
   }
 }
 
+/// Coarser than the record: what matters is whether they are a few.
 void write_histogram(const GemmDiagnosis& d, std::ostream& out) {
+  const struct {
+    std::uint64_t to;
+    const char* words;
+  } ranges[] = {{0, "0"},
+                {1, "1"},
+                {3, "2 to 3"},
+                {15, "4 to 15"},
+                {255, "16 to 255"},
+                {65535, "256 to 65535"},
+                {UINT64_MAX, "65536 or more"}};
   TextTable table({">ulps", ">outputs"});
-  for (const UlpBin& b : d.ulp_histogram) {
-    const std::string range = b.from == b.to
-                                  ? std::to_string(b.from)
-                                  : std::to_string(b.from) + " to " + std::to_string(b.to);
-    table.row({range, std::to_string(b.count)});
+  auto bin = d.ulp_histogram.begin();
+  for (const auto& [to, words] : ranges) {
+    std::size_t count = 0;
+    for (; bin != d.ulp_histogram.end() && bin->from <= to; ++bin) count += bin->count;
+    if (count != 0) table.row({words, std::to_string(count)});
   }
   if (d.not_finite != 0) table.row({"NaN, Inf", std::to_string(d.not_finite)});
   out << "\n" << table.text();
