@@ -131,13 +131,14 @@ class Explanation {
       }
       table.row({term_name(term), operands_text(term), product_text(term),
                  fixed_point(term.aligned, term.negative, fraction_bits, whole_bits),
-                 "| " + bits_below(term, step.unit_exponent)});
+                 "| " + ink(Ink::kLost, bits_below(term, step.unit_exponent))});
     }
     table.row({"sum", "", "", fixed_point(step.sum, step.sum < 0, fraction_bits, whole_bits), "|"});
     std::string text = step.is_final_addition ? ": C is added to the finished chain" : "";
     text += ", largest exponent " + std::to_string(step.max_exponent) + ", last place kept 2^" +
             std::to_string(step.unit_exponent) + "\n" + table.text();
-    if (silent != 0) text += "and " + std::to_string(silent) + " zero terms\n";
+    if (silent != 0)
+      text += ink(Ink::kFaint, "and " + std::to_string(silent) + " zero terms") + "\n";
     return text + "D = " + value_text(step.result) + "\n";
   }
 

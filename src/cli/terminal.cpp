@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "io/error.hpp"
@@ -22,14 +24,43 @@ bool write_all(int descriptor, const std::string& text) {
   return true;
 }
 
-/// Characters, not bytes: cells may hold UTF-8.
+/// Characters that are seen, not bytes: cells may hold UTF-8 and colours.
 std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
+  std::size_t width = 0;
+  bool in_colour = false;
+  for (const char c : text) {
+    if (c == '\x1b') in_colour = true;
+    width += !in_colour && (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+    if (c == 'm') in_colour = false;
+  }
+  return width;
+}
+
+bool has_colours() {
+  const auto variable = [](const char* name) {
+    const char* text = std::getenv(name);
+    return std::string_view(text == nullptr ? "" : text);
+  };
+  return ::isatty(STDOUT_FILENO) == 1 && variable("NO_COLOR").empty() &&
+         !variable("TERM").empty() && variable("TERM") != "dumb";
+}
+
+/// "40 s" or "3 min": what is left when `share` of the work took `seconds`.
+std::string estimate(double seconds, double share) {
+  const double left = seconds * (1 - share) / share;
+  return left < 100 ? std::to_string(std::lround(left)) + " s"
+                    : std::to_string(std::lround(left / 60)) + " min";
 }
 
 }  // namespace
+
+std::string ink(Ink what, std::string_view text) {
+  static const bool colours = has_colours();
+  if (!colours || text.empty()) return std::string(text);
+  constexpr const char* kCodes[] = {"35", "34", "33", "31", "2"};  // as Ink lists them
+  return "\x1b[" + std::string(kCodes[static_cast<int>(what)]) + "m" + std::string(text) +
+         "\x1b[0m";
+}
 
 TextTable::TextTable(std::vector<std::string> headings) : headings_(std::move(headings)) {
   for (std::string& heading : headings_) {
@@ -117,11 +148,14 @@ Progress::~Progress() {
 
 void Progress::show(std::size_t done, std::size_t total) {
   if (!terminal_ || total == 0) return;
-  const int percent =
-      static_cast<int>(100.0 * static_cast<double>(done) / static_cast<double>(total));
+  const double share = static_cast<double>(done) / static_cast<double>(total);
+  const int percent = static_cast<int>(100 * share);
   if (percent == percent_) return;
   percent_ = percent;
-  (void)write_all(STDERR_FILENO, "\r" + what_ + "  " + std::to_string(percent) + " %");
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start_;
+  std::string line = "\r" + what_ + "  " + std::to_string(percent) + " %";
+  if (percent > 0 && taken.count() > 0.5) line += "  " + estimate(taken.count(), share) + " left";
+  (void)write_all(STDERR_FILENO, line + "\x1b[K");
 }
 
 }  // namespace binade::cli

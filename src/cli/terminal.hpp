@@ -1,11 +1,20 @@
 // How things look to the person at the terminal: aligned columns, one-line errors, progress.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace binade::cli {
+
+/// What a colour stands for; the page uses the same.
+enum class Ink { kSign, kExponent, kMantissa, kLost, kFaint };
+
+/// The text in its colour, where standard output is a terminal that has colours and NO_COLOR is not
+/// set; elsewhere the text as it is. Source: no-color.org.
+std::string ink(Ink what, std::string_view text);
 
 /// Columns as wide as their widest cell, two spaces apart.
 class TextTable {
@@ -32,7 +41,8 @@ void write_standard_output(const std::string& text);
 /// The command as one would type it again.
 std::string shell_line(int argc, char** argv);
 
-/// A line on standard error that is written over; nothing where that is no terminal.
+/// A line on standard error that is written over, with an estimate of the rest; nothing where that
+/// is no terminal.
 class Progress {
  public:
   explicit Progress(std::string what);
@@ -45,6 +55,7 @@ class Progress {
   std::string what_;
   bool terminal_;
   int percent_ = -1;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace binade::cli

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "binade/formats/catalog.hpp"
+#include "cli/terminal.hpp"
 
 namespace binade::cli {
 namespace {
@@ -134,10 +135,11 @@ std::string power_or_decimal(Wide value) {
 }
 
 std::string bit_fields(FloatFormat f, std::uint64_t code) {
-  std::string text = f.is_signed ? (f.is_negative(code) ? "1 " : "0 ") : "";
-  text += binary((code & f.magnitude_mask()) >> f.mantissa_bits, f.exponent_bits);
-  if (f.mantissa_bits > 0) text += " " + binary(code & f.mantissa_mask(), f.mantissa_bits);
-  return text;
+  std::string text = f.is_signed ? ink(Ink::kSign, f.is_negative(code) ? "1" : "0") + " " : "";
+  text +=
+      ink(Ink::kExponent, binary((code & f.magnitude_mask()) >> f.mantissa_bits, f.exponent_bits));
+  if (f.mantissa_bits == 0) return text;
+  return text + " " + ink(Ink::kMantissa, binary(code & f.mantissa_mask(), f.mantissa_bits));
 }
 
 std::string code_text(FloatFormat f, std::uint64_t code) {

@@ -25,7 +25,7 @@ std::string hex_float(Wide value);
 std::string power_or_decimal(Wide value);
 
 /// "0 1111 110": sign, exponent and mantissa; an unsigned format has no sign, a format without
-/// mantissa none of that.
+/// mantissa none of that. In colours where the terminal has them.
 std::string bit_fields(FloatFormat f, std::uint64_t code);
 /// 0x7e, as many digits as the format's width needs.
 std::string code_text(FloatFormat f, std::uint64_t code);
