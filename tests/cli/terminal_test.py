@@ -52,8 +52,7 @@ class Terminal(harness.CommandTest):
         self.assertNotEqual(self.on_terminal(*BITS, NO_COLOR=""), plain)  # empty is not set
 
     def test_progress_says_how_much_is_left(self):
-        shown = self.on_terminal("run", "promotion_interval", "--k", "16384", "--distributions",
-                                 "normal", "--out", "out",
+        shown = self.on_terminal("run", "promotion_interval", "--k", "16384", "--out", "out",
                                  stream="stderr")
         self.assertRegex(shown, r"promotion_interval  \d+ %  \d+ (s|min) left")
         self.assertTrue(shown.endswith("\r\x1b[K"), "the line is wiped at the end")
