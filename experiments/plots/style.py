@@ -5,10 +5,8 @@ import pathlib
 import textwrap
 
 import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
 
 # Okabe and Ito's palette without its yellow, which is too faint on white: told apart under the
 # common forms of colour blindness.
@@ -18,7 +16,7 @@ FORMAT_COLORS = {"e4m3": "#0072B2", "e5m2": "#D55E00", "int8": "#009E73", "mxint
                  "e2m1": "#CC79A7", "e3m2": "#4d4d4d", "e2m3": "#E69F00"}
 INK, FAINT, GRID = "#1a1a1a", "#6b6b6b", "#e3e3e3"
 
-plt.rcParams.update({
+STYLE = {
     "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white",
     "font.family": "DejaVu Sans", "font.size": 10, "axes.labelsize": 10,
     "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.titleweight": "bold",
@@ -26,7 +24,7 @@ plt.rcParams.update({
     "axes.edgecolor": FAINT, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.8, "axes.axisbelow": True,
     "lines.linewidth": 1.8, "svg.fonttype": "none", "svg.hashsalt": "binade",
-})
+}
 
 
 class Data:
@@ -44,6 +42,14 @@ class Data:
         rows = list(csv.reader(lines[first:]))
         self.columns = {name: self._typed([row[i] for row in rows[1:]])
                         for i, name in enumerate(rows[0])}
+
+    @classmethod
+    def of(cls, columns, small_print):
+        """Columns that are in memory already."""
+        data = object.__new__(cls)
+        data.small_print = small_print
+        data.columns = {name: cls._typed(cells) for name, cells in columns.items()}
+        return data
 
     @staticmethod
     def _typed(cells):
@@ -128,8 +134,8 @@ def label_ends(axis, labels, gap=11.5):
                       annotation_clip=False)
 
 
-def save(fig, data, source, out):
-    """The provenance in small print, then PNG and SVG under `out`, named like the CSV."""
+def sign(fig, data):
+    """The provenance in small print."""
     width, height = fig.get_size_inches()
     small = textwrap.shorten(data.small_print, int(width * 60), placeholder=" ...")
     lines = textwrap.wrap(small, int(width * 20))
@@ -137,6 +143,10 @@ def save(fig, data, source, out):
     left, bottom, across, up = fig.get_layout_engine().get()["rect"]
     more = 0.11 * (len(lines) - 1) / height
     fig.get_layout_engine().set(rect=(left, bottom + more, across, up - more))
+
+
+def save(fig, source, out):
+    """PNG and SVG under `out`, named like the CSV."""
     out.mkdir(parents=True, exist_ok=True)
     stem = out / pathlib.Path(source).stem
     fig.savefig(f"{stem}.png", dpi=160)
@@ -150,5 +160,9 @@ def main(draw, description):
     parser.add_argument("csv", help="the CSV that the experiment wrote")
     parser.add_argument("--out", type=pathlib.Path, help="folder of the PNG and SVG (the CSV's)")
     args = parser.parse_args()
+    matplotlib.use("Agg")
+    plt.rcParams.update(STYLE)
     data = Data(args.csv)
-    save(draw(data), data, args.csv, args.out or pathlib.Path(args.csv).parent)
+    fig = draw(data)
+    sign(fig, data)
+    save(fig, args.csv, args.out or pathlib.Path(args.csv).parent)

@@ -80,8 +80,7 @@ void run_quantize(const QuantizeOptions& options, Session& session) {
   const io::Extent extent = io::matrix_extent(x.shape);
   const Granularity granularity =
       options.granularity.value_or(parse_granularity(options.recipe->default_granularity));
-  const FloatFormat element =
-      options.element.value_or(type == ScaleType::kE4M3 ? E2M1::format : E4M3::format);
+  const FloatFormat element = options.element.value_or(default_element(type));
   const Quantized q = quantize(from, x.data(), extent.rows, extent.cols, *options.recipe,
                                granularity, type, element, session.threads, options.seed);
   write_all(options, q, x.shape, session.out);

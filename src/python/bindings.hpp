@@ -8,14 +8,27 @@
 #include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace binade::python {
 
 namespace py = pybind11;
 
+// One a file, in the order in which they use each other's types.
+void bind_dlpack(py::module_& m);
 void bind_formats(py::module_& m);
-void bind_emulation(py::module_& m);
+void bind_scaling(py::module_& m);
+void bind_matmul(py::module_& m);
+void bind_metrics(py::module_& m);
 void bind_experiments(py::module_& m);
+
+/// The names of a registry's records, in its order.
+template <class Records>
+std::vector<std::string> names_of(const Records& records) {
+  std::vector<std::string> names;
+  for (const auto& record : records) names.push_back(record.name);
+  return names;
+}
 
 /// A contiguous buffer seen as bytes. It holds the Python object while it lives, so that the memory
 /// stays while the interpreter's lock is released.

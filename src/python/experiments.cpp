@@ -1,46 +1,74 @@
-#include "binade/experiments/experiment.hpp"
+#include <pybind11/functional.h>
 
+#include <map>
+
+#include "binade/experiments/experiment.hpp"
 #include "bindings.hpp"
 
 namespace binade::python {
+namespace {
+
+using experiments::Arguments;
+using experiments::Experiment;
+using experiments::InputTensor;
+
+/// Name, values and shape of a real tensor.
+using Tensor = std::tuple<std::string, py::buffer, std::size_t, std::size_t>;
+using Progress = std::function<void(std::size_t, std::size_t)>;
+
+InputTensor take(const Tensor& tensor) {
+  const auto& [label, values, rows, cols] = tensor;
+  const Bytes bytes(values);
+  bytes.expect("tensor", rows * cols, 32);
+  const float* data = bytes.as<const float>();
+  return {label, {data, data + rows * cols}, rows, cols};
+}
+
+std::pair<std::vector<std::vector<experiments::Cell>>, std::vector<std::string>> run(
+    const Experiment& experiment, const std::map<std::string, std::string>& given, bool smoke,
+    const std::optional<Tensor>& tensor, const std::optional<Tensor>& second, int threads,
+    const Progress& progress) {
+  Arguments arguments = experiments::make_arguments(experiment, given, smoke);
+  if (tensor) arguments.tensor = take(*tensor);
+  if (second) arguments.second_tensor = take(*second);
+  arguments.threads = threads;
+  arguments.progress = [&progress](std::size_t done, std::size_t total) {
+    const py::gil_scoped_acquire locked;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();  // Ctrl-C ends a long run
+    if (progress) progress(done, total);
+  };
+  const py::gil_scoped_release unlocked;
+  experiments::Table table = experiment.run(arguments);
+  return {std::move(table.rows), std::move(table.notes)};
+}
+
+}  // namespace
 
 void bind_experiments(py::module_& m) {
-  using experiments::Experiment;
-  m.def("experiment_names", [] {
-    std::vector<std::string> names;
-    for (const Experiment& e : experiments::registry()) names.push_back(e.name);
-    return names;
-  });
-  m.def("experiment_facts", [](const std::string& name) {
-    const Experiment& e = experiments::find_experiment(name);
-    py::list parameters, columns;
-    for (const auto& p : e.parameters) {
-      parameters.append(py::make_tuple(p.name, p.default_value, p.meaning, p.choices));
-    }
-    for (const auto& c : e.columns) columns.append(py::make_tuple(c.name, c.unit, c.meaning));
-    return py::make_tuple(e.question, e.source, parameters, columns, e.takes_tensor);
-  });
-  using Tensor = std::tuple<std::string, py::buffer, std::size_t, std::size_t>;
-  m.def("run_experiment", [](const std::string& name, const std::map<std::string, std::string>& given,
-                             const std::optional<Tensor>& tensor,
-                             const std::optional<Tensor>& second, int threads) {
-    const Experiment& e = experiments::find_experiment(name);
-    experiments::Arguments arguments = experiments::make_arguments(e, given);
-    const auto take = [](const Tensor& t) {
-      const auto& [label, values, rows, cols] = t;
-      const Bytes bytes(values);
-      bytes.expect("tensor", rows * cols, 32);
-      const float* data = bytes.as<const float>();
-      return experiments::InputTensor{label, {data, data + rows * cols}, rows, cols};
-    };
-    if (tensor) arguments.tensor = take(*tensor);
-    if (second) arguments.second_tensor = take(*second);
-    arguments.threads = threads;
-    const py::gil_scoped_release unlocked;
-    experiments::Table table = e.run(arguments);
-    return std::make_pair(std::move(table.rows), std::move(table.notes));
-  }, py::arg("name"), py::arg("parameters"), py::arg("tensor"), py::arg("second_tensor"),
-     py::arg("threads"));
+  using experiments::Column;
+  using experiments::Parameter;
+  py::class_<Parameter>(m, "Parameter", "A parameter of an experiment.")
+      .def_readonly("name", &Parameter::name)
+      .def_readonly("default_value", &Parameter::default_value)
+      .def_readonly("smoke_value", &Parameter::smoke_value)
+      .def_readonly("meaning", &Parameter::meaning)
+      .def_readonly("choices", &Parameter::choices);
+  py::class_<Column>(m, "Column", "A column of an experiment's table.")
+      .def_readonly("name", &Column::name)
+      .def_readonly("unit", &Column::unit)
+      .def_readonly("meaning", &Column::meaning);
+  py::class_<Experiment>(m, "Experiment", "A question, and how it is answered.")
+      .def_static("find", &experiments::find_experiment, py::arg("name"),
+                  py::return_value_policy::reference)
+      .def_readonly("name", &Experiment::name)
+      .def_readonly("question", &Experiment::question)
+      .def_readonly("source", &Experiment::source)
+      .def_readonly("parameters", &Experiment::parameters)
+      .def_readonly("columns", &Experiment::columns)
+      .def_readonly("takes_tensor", &Experiment::takes_tensor)
+      .def("run", &run, py::arg("given"), py::arg("smoke"), py::arg("tensor"),
+           py::arg("second_tensor"), py::arg("threads"), py::arg("progress"));
+  m.def("experiment_names", [] { return names_of(experiments::registry()); });
 }
 
 }  // namespace binade::python

@@ -15,12 +15,31 @@ CastRules make_rules(const std::string& rounding, const std::string& overflow,
   return rules;
 }
 
+/// The rules of a cast that names none, as the CLI and Python spell them.
+py::dict default_rules() {
+  const CastRules rules;
+  py::dict d;
+  d["rounding"] = name_of(rules.rounding);
+  for (const std::string& name : overflow_names()) {
+    CastRules with = rules;
+    parse_overflow(name, with);
+    if (with == rules) {
+      d["overflow"] = name;
+      break;
+    }
+  }
+  d["nan"] = name_of(rules.nan);
+  d["random_bits"] = rules.random_bits;
+  return d;
+}
+
 }  // namespace
 
 void bind_formats(py::module_& m) {
   py::class_<FloatFormat>(m, "FloatFormat", "A binary floating-point format and its facts.")
-      .def_static("parse", [](const std::string& name) { return parse_format(name).format; },
-                  py::arg("name"))
+      .def_static(
+          "parse", [](const std::string& name) { return parse_format(name).format; },
+          py::arg("name"))
       .def_property_readonly("name", [](const FloatFormat& f) { return format_name(f); })
       .def_readonly("exponent_bits", &FloatFormat::exponent_bits)
       .def_readonly("mantissa_bits", &FloatFormat::mantissa_bits)
@@ -28,6 +47,7 @@ void bind_formats(py::module_& m) {
       .def_readonly("is_signed", &FloatFormat::is_signed)
       .def_readonly("padding_bits", &FloatFormat::padding_bits)
       .def_property_readonly("bits", &FloatFormat::bits)
+      .def_property_readonly("precision", &FloatFormat::precision)
       .def_property_readonly("container_bits", &FloatFormat::container_bits)
       .def_property_readonly("emin", &FloatFormat::emin)
       .def_property_readonly("emax", &FloatFormat::emax)
@@ -37,24 +57,25 @@ void bind_formats(py::module_& m) {
       .def_property_readonly("has_negative_zero", &FloatFormat::has_negative_zero)
       .def_property_readonly("max_finite_code", &FloatFormat::max_finite_code)
       .def_property_readonly("canonical_nan_code", &FloatFormat::canonical_nan_code)
-      .def_property_readonly("sign_bit", &FloatFormat::sign_bit)
-      .def("embeds_in", [](const FloatFormat& f, const FloatFormat& wide) {
-        return embeds_in(f, wide);
-      }, py::arg("wide"))
+      .def(
+          "embeds_in",
+          [](const FloatFormat& f, const FloatFormat& wide) { return embeds_in(f, wide); },
+          py::arg("wide"))
       .def("is_nan", &FloatFormat::is_nan, py::arg("code"))
-      .def("is_finite", &FloatFormat::is_finite, py::arg("code"))
-      .def("decode", [](const FloatFormat& f, std::uint64_t code) { return decode(f, code); },
-           py::arg("code"))
-      .def("__eq__", [](const FloatFormat& a, const FloatFormat& b) { return a == b; })
+      .def(
+          "decode", [](const FloatFormat& f, std::uint64_t code) { return decode(f, code); },
+          py::arg("code"))
+      .def("__eq__",
+           [](const FloatFormat& a, const py::object& b) {
+             return py::isinstance<FloatFormat>(b) && a == b.cast<FloatFormat>();
+           })
       .def("__hash__", [](const FloatFormat& f) { return py::hash(py::str(format_name(f))); });
 
-  m.def("catalog_names", [] {
-    std::vector<std::string> names;
-    for (const FormatInfo& info : catalog()) names.push_back(info.name);
-    return names;
-  });
-  m.def("format_source", [](const std::string& name) { return parse_format(name).source; },
-        py::arg("name"));
+  m.def("catalog_names", [] { return names_of(catalog()); });
+  m.def("cast_defaults", &default_rules);
+  m.def(
+      "format_source", [](const std::string& name) { return parse_format(name).source; },
+      py::arg("name"));
   m.def("rounding_names", &rounding_names);
   m.def("overflow_names", &overflow_names);
   m.def("nan_rule_names", &nan_rule_names);
@@ -63,8 +84,7 @@ void bind_formats(py::module_& m) {
       "cast",
       [](const FloatFormat& from, const py::buffer& source, const FloatFormat& to,
          const py::buffer& target, std::size_t count, const std::string& rounding,
-         const std::string& overflow, const std::string& nan, int random_bits,
-         std::uint64_t seed) {
+         const std::string& overflow, const std::string& nan, int random_bits, std::uint64_t seed) {
         const Bytes in(source), out(target, true);
         in.expect("source", count, from.container_bits());
         out.expect("target", count, to.container_bits());
@@ -92,7 +112,8 @@ void bind_formats(py::module_& m) {
       py::arg("seed"));
 
   m.def("isa", [] { return std::string(isa_name(isa())); });
-  m.def("set_isa", [](const std::string& name) { set_isa(parse_isa(name)); }, py::arg("name"));
+  m.def(
+      "set_isa", [](const std::string& name) { set_isa(parse_isa(name)); }, py::arg("name"));
   m.def("supported_isas", [] {
     std::vector<std::string> names;
     for (const Isa i : supported_isas()) names.emplace_back(isa_name(i));

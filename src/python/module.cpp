@@ -4,7 +4,11 @@
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of binade; use the package `binade`, not this module.";
+  m.attr("version") = BINADE_VERSION;
+  binade::python::bind_dlpack(m);
   binade::python::bind_formats(m);
-  binade::python::bind_emulation(m);
+  binade::python::bind_scaling(m);
+  binade::python::bind_matmul(m);
+  binade::python::bind_metrics(m);
   binade::python::bind_experiments(m);
 }

@@ -120,6 +120,12 @@ FloatFormat parse_element_format(std::string_view name);
 /// The name that parse_element_format reads back.
 std::string element_name(FloatFormat element);
 
+/// The elements that go under scales of a type unless others are asked for: E2M1 under E4M3 scales
+/// (NVFP4), else E4M3.
+constexpr FloatFormat default_element(ScaleType type) {
+  return type == ScaleType::kE4M3 ? E2M1::format : E4M3::format;
+}
+
 /// floor(log2 x) and ceil(log2 x) from exponent bits, for positive finite x: a logarithm in FP32 is
 /// wrong next to powers of two. Zero counts as 2^-150 (below every subnormal). Infinity gives 128,
 /// NaN 129.

@@ -5,19 +5,21 @@
 1.25
 """
 
-from . import experiments
-from ._core import isa, set_isa, supported_isas
-from .conformance import check
-from .errors import errors, metrics
-from .formats import Format, decode, encode, formats, round_to
-from .matmul import Explanation, dot, explain, gemm, instruction, instructions, profiles
-from .scaling import Quantized, dequantize, quantize, recipes
+from . import experiments, plot
+from ._conformance import Case, Report, check
+from ._core import version as __version__
+from ._formats import Format, decode, encode, formats, round_to
+from ._machine import isa, set_isa, supported_isas
+from ._matmul import Explanation, dot, explain, gemm, instruction, instructions, profile, profiles
+from ._metrics import errors, metrics
+from ._scaling import Quantized, dequantize, quantize, recipe, recipes
 
-__version__ = "0.1.0"
 __all__ = [
+    "Case",
     "Explanation",
     "Format",
     "Quantized",
+    "Report",
     "check",
     "decode",
     "dequantize",
@@ -32,8 +34,11 @@ __all__ = [
     "instructions",
     "isa",
     "metrics",
+    "plot",
+    "profile",
     "profiles",
     "quantize",
+    "recipe",
     "recipes",
     "round_to",
     "set_isa",

@@ -26,6 +26,7 @@ _DTYPES: dict[str, Any] = {
     "e5m2": ml_dtypes.float8_e5m2,
     "e4m3fnuz": ml_dtypes.float8_e4m3fnuz,
     "e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
+    "e4m3b11fnuz": ml_dtypes.float8_e4m3b11fnuz,
     "e3m4": ml_dtypes.float8_e3m4,
     "e4m3ieee": ml_dtypes.float8_e4m3,
     "e3m2": ml_dtypes.float6_e3m2fn,
@@ -35,10 +36,15 @@ _DTYPES: dict[str, Any] = {
 }
 _FORMAT_OF_DTYPE = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 _UNSIGNED = {8: np.uint8, 16: np.uint16, 32: np.uint32, 64: np.uint64}
+FP32 = _core.FloatFormat.parse("fp32")
+FP64 = _core.FloatFormat.parse("fp64")
+
+#: DLPack's device types whose memory the host can read: CPU, pinned by CUDA or ROCm, managed.
+_HOST_DEVICES = {1, 3, 11, 13}
 
 
 def float_format(name: Any) -> _core.FloatFormat:
-    """The core's format for a name, a `Format` or a NumPy dtype."""
+    """The core's format for a name, a `Format` or a dtype of NumPy, ml_dtypes or torch."""
     if isinstance(name, _core.FloatFormat):
         return name
     if isinstance(name, str):
@@ -46,6 +52,8 @@ def float_format(name: Any) -> _core.FloatFormat:
     core = getattr(name, "_core", None)
     if isinstance(core, _core.FloatFormat):
         return core
+    if str(name).startswith("torch."):
+        return _core.FloatFormat.parse(str(name).removeprefix("torch."))
     try:
         return _core.FloatFormat.parse(_FORMAT_OF_DTYPE[np.dtype(name)])
     except (TypeError, KeyError):
@@ -55,40 +63,44 @@ def float_format(name: Any) -> _core.FloatFormat:
 def dtype_of(fmt: _core.FloatFormat) -> np.dtype[Any]:
     """The NumPy dtype in which codes of `fmt` come back."""
     known = _DTYPES.get(fmt.name)
-    return np.dtype(known if known is not None else _UNSIGNED[fmt.container_bits])
+    return container_dtype(fmt) if known is None else np.dtype(known)
 
 
 def container_dtype(fmt: _core.FloatFormat) -> np.dtype[Any]:
     return np.dtype(_UNSIGNED[fmt.container_bits])
 
 
-def to_numpy(x: Any) -> tuple[Array, str | None]:
-    """`x` as a NumPy array, and the name of its format where only its own library knows it."""
+def to_numpy(x: Any) -> Array:
+    """`x` as a NumPy array, sharing its memory where it has any."""
     if isinstance(x, np.ndarray):
-        return x, None
-    if type(x).__module__.split(".")[0] == "torch":
-        return _from_torch(x)
+        return x
     if hasattr(x, "__dlpack__") and not isinstance(x, np.generic):
-        device = x.__dlpack_device__()[0]
-        if int(device) not in (1, 3):  # kDLCPU, kDLCUDAHost
-            raise ValueError("this array lives on a device; copy it to the host first")
-        return np.from_dlpack(x), None
-    return np.asarray(x), None
+        return _from_dlpack(x)
+    return np.asarray(x)
 
 
-def _from_torch(x: Any) -> tuple[Array, str | None]:
-    import torch
+def _from_dlpack(x: Any) -> Array:
+    if int(x.__dlpack_device__()[0]) not in _HOST_DEVICES:
+        where = getattr(x, "device", "a device")
+        raise ValueError(f"this array lives on {where}; copy it to the host first")
+    if hasattr(x, "detach"):
+        x = x.detach()  # torch does not export tensors that record gradients
+    try:
+        capsule = x.__dlpack__(max_version=(1, 1))
+    except TypeError:  # from before DLPack 1.0
+        capsule = x.__dlpack__()
+    except BufferError as error:
+        raise ValueError(f"this array of {getattr(x, 'dtype', 'unknown type')} cannot be shared "
+                         f"({error}); view its bits as unsigned integers and name their format") from error
+    taken = _core.DLPackArray(capsule)
+    return np.asarray(taken).view(np.dtype(getattr(ml_dtypes, taken.type, taken.type)))
 
-    if x.device.type != "cpu":
-        raise ValueError(f"this tensor lives on {x.device}; copy it to the host with .cpu() first")
-    x = x.detach()
-    name = str(x.dtype).removeprefix("torch.")
-    if name in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz",
-                "float8_e8m0fnu"):
-        bits = torch.uint8 if name.startswith("float8") else torch.int16
-        codes = x.view(bits).numpy()
-        return codes.view(_UNSIGNED[codes.dtype.itemsize * 8]), name
-    return x.numpy(), None
+
+def _integers_as_fp64(array: Array) -> Array:
+    """Python's integers as fp64, unless that would round them."""
+    if array.size and max(abs(int(array.max())), abs(int(array.min()))) > 2**53:
+        raise ValueError("integers beyond 2**53 do not fit in fp64, and would be rounded twice")
+    return array.astype(np.float64)
 
 
 def containers(x: Any, fmt: Any = None) -> tuple[Array, _core.FloatFormat]:
@@ -97,25 +109,45 @@ def containers(x: Any, fmt: Any = None) -> tuple[Array, _core.FloatFormat]:
     Arrays of floats carry their format in their dtype. Unsigned integers need `fmt`. Python numbers
     and lists become fp64.
     """
-    array, foreign = to_numpy(x)
-    named = foreign or _FORMAT_OF_DTYPE.get(array.dtype.newbyteorder("="))
+    array = to_numpy(x)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.kind in "iu" and fmt is None and not hasattr(x, "dtype"):
+        array = _integers_as_fp64(array)
+    named = _FORMAT_OF_DTYPE.get(array.dtype)
     if named is not None:
         found = _core.FloatFormat.parse(named)
-        if fmt is not None and float_format(fmt) != found:
-            raise ValueError(f"the array holds {found.name}, not {float_format(fmt).name}")
-        array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    elif array.dtype.kind == "u" and fmt is not None:
+        wanted = found if fmt is None else float_format(fmt)
+        if wanted != found and not _holds(array.dtype, wanted):
+            raise ValueError(f"the array holds {found.name}, not {wanted.name}")
+        found = wanted
+    elif array.dtype.kind != "u":
+        raise ValueError(f"an array of {array.dtype} holds no numbers of a known format: expected "
+                         "fp64 or narrower floats, or unsigned integers that hold codes")
+    elif fmt is None:
+        raise ValueError(f"an array of {array.dtype} holds codes: say of which format")
+    else:
         found = float_format(fmt)
         if array.dtype.itemsize * 8 != found.container_bits:
             raise ValueError(f"codes of {found.name} come as uint{found.container_bits}, not as "
                              f"{array.dtype}")
-    elif array.dtype.kind in "iu" and fmt is None and not hasattr(x, "dtype"):
-        array, found = array.astype(np.float64), _core.FloatFormat.parse("fp64")
-    elif array.dtype.kind == "u":
-        raise ValueError(f"an array of {array.dtype} holds codes: say of which format")
-    else:
-        raise ValueError(f"an array of {array.dtype} holds no floating-point numbers")
-    return np.ascontiguousarray(array).view(container_dtype(found)).reshape(array.shape), found
+    if not array.flags.c_contiguous:
+        array = np.array(array, order="C")
+    return array.view(container_dtype(found)), found
+
+
+def _holds(dtype: np.dtype[Any], fmt: _core.FloatFormat) -> bool:
+    """tf32 lives in fp32 words."""
+    return bool(fmt.padding_bits) and dtype == np.float32
+
+
+def fp32_array(x: Any, name: str) -> Array:
+    """`x` as C-contiguous fp32, refused where that would round it."""
+    array, found = containers(x)
+    if not found.embeds_in(FP32):
+        raise ValueError(f"{name} holds {found.name}, which fp32 does not hold exactly: cast it first")
+    values = array if found == FP32 else cast_containers(array, found, FP32)
+    return values.view(np.float32)
 
 
 def cast_containers(source: Array, source_format: _core.FloatFormat,
