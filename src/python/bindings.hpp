@@ -30,6 +30,12 @@ std::vector<std::string> names_of(const Records& records) {
   return names;
 }
 
+/// What crosses the border: any buffer, which for type checkers is a NumPy array.
+class Array : public py::buffer {
+ public:
+  PYBIND11_OBJECT(Array, py::buffer, PyObject_CheckBuffer)
+};
+
 /// A contiguous buffer seen as bytes. It holds the Python object while it lives, so that the memory
 /// stays while the interpreter's lock is released.
 class Bytes {
@@ -69,3 +75,8 @@ class Bytes {
 };
 
 }  // namespace binade::python
+
+template <>
+struct pybind11::detail::handle_type_name<binade::python::Array> {
+  static constexpr auto name = const_name("numpy.typing.NDArray[typing.Any]");
+};

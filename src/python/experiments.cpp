@@ -13,8 +13,8 @@ using experiments::Experiment;
 using experiments::InputTensor;
 
 /// Name, values and shape of a real tensor.
-using Tensor = std::tuple<std::string, py::buffer, std::size_t, std::size_t>;
-using Progress = std::function<void(std::size_t, std::size_t)>;
+using Tensor = std::tuple<std::string, Array, std::size_t, std::size_t>;
+using Progress = std::optional<std::function<void(std::size_t, std::size_t)>>;
 
 InputTensor take(const Tensor& tensor) {
   const auto& [label, values, rows, cols] = tensor;
@@ -35,7 +35,7 @@ std::pair<std::vector<std::vector<experiments::Cell>>, std::vector<std::string>>
   arguments.progress = [&progress](std::size_t done, std::size_t total) {
     const py::gil_scoped_acquire locked;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();  // Ctrl-C ends a long run
-    if (progress) progress(done, total);
+    if (progress) (*progress)(done, total);
   };
   const py::gil_scoped_release unlocked;
   experiments::Table table = experiment.run(arguments);

@@ -1,3 +1,5 @@
+#include <variant>
+
 #include "binade/formats/cast.hpp"
 #include "binade/formats/catalog.hpp"
 #include "bindings.hpp"
@@ -16,21 +18,24 @@ CastRules make_rules(const std::string& rounding, const std::string& overflow,
 }
 
 /// The rules of a cast that names none, as the CLI and Python spell them.
-py::dict default_rules() {
-  const CastRules rules;
-  py::dict d;
-  d["rounding"] = name_of(rules.rounding);
+using Setting = std::pair<std::string, std::variant<std::string, int>>;
+
+std::string name_of_overflow(const CastRules& rules) {
   for (const std::string& name : overflow_names()) {
     CastRules with = rules;
     parse_overflow(name, with);
-    if (with == rules) {
-      d["overflow"] = name;
-      break;
-    }
+    if (with == rules) return name;
   }
-  d["nan"] = name_of(rules.nan);
-  d["random_bits"] = rules.random_bits;
-  return d;
+  throw std::logic_error("these overflow rules have no name");
+}
+
+/// The rules of a cast that names none, as the command and Python spell them.
+std::vector<Setting> default_rules() {
+  const CastRules rules;
+  return {{"rounding", std::string(name_of(rules.rounding))},
+          {"overflow", name_of_overflow(rules)},
+          {"nan", std::string(name_of(rules.nan))},
+          {"random_bits", rules.random_bits}};
 }
 
 }  // namespace
@@ -82,9 +87,9 @@ void bind_formats(py::module_& m) {
 
   m.def(
       "cast",
-      [](const FloatFormat& from, const py::buffer& source, const FloatFormat& to,
-         const py::buffer& target, std::size_t count, const std::string& rounding,
-         const std::string& overflow, const std::string& nan, int random_bits, std::uint64_t seed) {
+      [](const FloatFormat& from, const Array& source, const FloatFormat& to, const Array& target,
+         std::size_t count, const std::string& rounding, const std::string& overflow,
+         const std::string& nan, int random_bits, std::uint64_t seed) {
         const Bytes in(source), out(target, true);
         in.expect("source", count, from.container_bits());
         out.expect("target", count, to.container_bits());
@@ -97,9 +102,9 @@ void bind_formats(py::module_& m) {
       py::arg("random_bits"), py::arg("seed"));
   m.def(
       "round_to",
-      [](const FloatFormat& f, const py::buffer& source, const py::buffer& target,
-         std::size_t count, const std::string& rounding, const std::string& overflow,
-         const std::string& nan, int random_bits, std::uint64_t seed) {
+      [](const FloatFormat& f, const Array& source, const Array& target, std::size_t count,
+         const std::string& rounding, const std::string& overflow, const std::string& nan,
+         int random_bits, std::uint64_t seed) {
         const Bytes in(source), out(target, true);
         in.expect("source", count, 32);
         out.expect("target", count, 32);

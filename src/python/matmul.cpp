@@ -10,8 +10,8 @@ namespace {
 /// A GemmOperand that holds the arrays it points into.
 class Operand {
  public:
-  Operand(const FloatFormat& format, const py::buffer& codes, std::size_t rows, std::size_t k,
-          const std::optional<py::buffer>& scales, std::size_t scale_rows, std::size_t scale_cols)
+  Operand(const FloatFormat& format, const Array& codes, std::size_t rows, std::size_t k,
+          const std::optional<Array>& scales, std::size_t scale_rows, std::size_t scale_cols)
       : k_(k), codes_(codes) {
     codes_.expect("codes", rows * k, format.container_bits());
     view_.format = format;
@@ -53,8 +53,8 @@ void bind_instructions(py::module_& m) {
 void bind_dot(py::module_& m) {
   m.def(
       "dot",
-      [](const Instruction& instruction, const py::buffer& a, const py::buffer& b,
-         const py::buffer& c, const py::buffer& d, std::size_t rows, std::size_t k, int threads) {
+      [](const Instruction& instruction, const Array& a, const Array& b, const Array& c,
+         const Array& d, std::size_t rows, std::size_t k, int threads) {
         const Bytes in_a(a), in_b(b), in_c(c), out(d, true);
         in_a.expect("a", rows * k, instruction.a.container_bits());
         in_b.expect("b", rows * k, instruction.b.container_bits());
@@ -86,8 +86,8 @@ void bind_dot(py::module_& m) {
   m.attr("TERM_CHAIN") = kTermChain;
   m.def(
       "trace_dot",
-      [](const Instruction& instruction, const py::buffer& a, const py::buffer& b,
-         const py::buffer& c, std::size_t k) {
+      [](const Instruction& instruction, const Array& a, const Array& b, const Array& c,
+         std::size_t k) {
         const Bytes in_a(a), in_b(b), in_c(c);
         in_a.expect("a", k, instruction.a.container_bits());
         in_b.expect("b", k, instruction.b.container_bits());
@@ -99,15 +99,15 @@ void bind_dot(py::module_& m) {
 }
 
 void gemm_into(const GemmProfile& profile, const Operand& a, const Operand& b,
-               const FloatFormat& output, const py::buffer& d,
-               std::optional<int> promotion_interval, const Instruction* instruction, int threads) {
+               const FloatFormat& output, const Array& d, std::optional<int> promotion_interval,
+               const std::optional<Instruction>& instruction, int threads) {
   if (a.k() != b.k()) {
     throw std::invalid_argument("a has k = " + std::to_string(a.k()) + " and b " +
                                 std::to_string(b.k()) + ": expected the same");
   }
   const Bytes out(d, true);
   out.expect("d", a.view().rows * b.view().rows, output.container_bits());
-  const GemmOptions options{promotion_interval, instruction, threads};
+  const GemmOptions options{promotion_interval, instruction ? &*instruction : nullptr, threads};
   const py::gil_scoped_release unlocked;
   gemm(profile, a.view(), b.view(), a.k(), output, out.data(), options);
 }
@@ -126,8 +126,8 @@ void bind_matmul(py::module_& m) {
       .def_readonly("verified", &GemmProfile::verified);
   m.def("profile_names", [] { return names_of(gemm_profiles()); });
   py::class_<Operand>(m, "Operand", "Codes of one GEMM operand and perhaps their scales.")
-      .def(py::init<const FloatFormat&, const py::buffer&, std::size_t, std::size_t,
-                    const std::optional<py::buffer>&, std::size_t, std::size_t>(),
+      .def(py::init<const FloatFormat&, const Array&, std::size_t, std::size_t,
+                    const std::optional<Array>&, std::size_t, std::size_t>(),
            py::arg("format"), py::arg("codes"), py::arg("rows"), py::arg("k"), py::arg("scales"),
            py::arg("scale_rows"), py::arg("scale_cols"));
   m.def("gemm", &gemm_into, py::arg("profile"), py::arg("a"), py::arg("b"), py::arg("output"),

@@ -5,18 +5,18 @@
 namespace binade::python {
 namespace {
 
-py::dict as_dict(const ErrorMetrics& m) {
-  py::dict d;
-  d["fro_rel"] = m.fro_rel;
-  d["max_over_mean"] = m.max_over_mean;
-  d["max_over_max"] = m.max_over_max;
-  d["max_rel_large"] = m.max_rel_large;
-  d["sqnr_db"] = m.sqnr_db;
-  d["calc_diff"] = m.calc_diff;
-  d["cosine"] = m.cosine;
-  d["bias"] = m.bias;
-  d["mismatch_rate"] = m.mismatch_rate;
-  return d;
+using Named = std::vector<std::pair<std::string, double>>;
+
+Named by_name(const ErrorMetrics& m) {
+  return {{"fro_rel", m.fro_rel},
+          {"max_over_mean", m.max_over_mean},
+          {"max_over_max", m.max_over_max},
+          {"max_rel_large", m.max_rel_large},
+          {"sqnr_db", m.sqnr_db},
+          {"calc_diff", m.calc_diff},
+          {"cosine", m.cosine},
+          {"bias", m.bias},
+          {"mismatch_rate", m.mismatch_rate}};
 }
 
 ErrorMetrics metrics_of(const Bytes& computed, const Bytes& reference, std::size_t count) {
@@ -25,8 +25,8 @@ ErrorMetrics metrics_of(const Bytes& computed, const Bytes& reference, std::size
                        std::span(reference.as<const double>(), count));
 }
 
-ErrorSplit split_of(const py::buffer& a, const py::buffer& b, std::size_t rows_a,
-                    std::size_t rows_b, std::size_t k, const ScaleRecipe& recipe,
+ErrorSplit split_of(const Array& a, const Array& b, std::size_t rows_a, std::size_t rows_b,
+                    std::size_t k, const ScaleRecipe& recipe,
                     const std::optional<std::string>& scale_type, const GemmProfile& profile,
                     const FloatFormat& element, const FloatFormat& output, int threads) {
   const Bytes x(a), y(b);
@@ -45,11 +45,11 @@ ErrorSplit split_of(const py::buffer& a, const py::buffer& b, std::size_t rows_a
 void bind_metrics(py::module_& m) {
   m.def(
       "error_metrics",
-      [](const py::buffer& computed, const py::buffer& reference, std::size_t count) {
+      [](const Array& computed, const Array& reference, std::size_t count) {
         const Bytes x(computed), y(reference);
         x.expect("computed", count, 64);
         y.expect("reference", count, 64);
-        return as_dict(metrics_of(x, y, count));
+        return by_name(metrics_of(x, y, count));
       },
       py::arg("computed"), py::arg("reference"), py::arg("count"));
   py::class_<ErrorSplit::Part>(m, "ErrorPart", "What one cause adds to the error of a GEMM.")

@@ -15,7 +15,7 @@ std::vector<std::string> scale_types_of(const ScaleRecipe& recipe) {
   return names;
 }
 
-Quantized quantize_buffer(const FloatFormat& source, const py::buffer& x, std::size_t rows,
+Quantized quantize_buffer(const FloatFormat& source, const Array& x, std::size_t rows,
                           std::size_t cols, const ScaleRecipe& recipe,
                           const std::optional<std::string>& granularity,
                           const std::optional<std::string>& scale_type,
@@ -30,7 +30,7 @@ Quantized quantize_buffer(const FloatFormat& source, const py::buffer& x, std::s
                   element.value_or(default_element(type)), threads, seed);
 }
 
-void dequantize_into(const Quantized& q, const py::buffer& target, int threads) {
+void dequantize_into(const Quantized& q, const Array& target, int threads) {
   const Bytes out(target, true);
   out.expect("target", q.rows * q.cols, 32);
   const py::gil_scoped_release unlocked;

@@ -176,7 +176,7 @@ def check(function: Callable[[Any], Any], to: Any = None, *, rounding: str = "ne
     >>> report = check(lambda x: x.astype(ml_dtypes.float8_e4m3fn), "e4m3", overflow="special",
     ...                nan="keep_sign")
     >>> report.passed, report.behaves_like
-    (True, ['ml_dtypes', 'torch'])
+    (True, ['ml_dtypes', 'torch 2.11'])
     """
     # The traps import Case and Report from here.
     from . import _traps_casts, _traps_quantisers

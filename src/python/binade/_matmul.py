@@ -236,8 +236,8 @@ def gemm(a: Any, b: Any, *, profile: str, scale_a: Any = None, scale_b: Any = No
         or what `quantize` gives, which brings its scales along.
     profile : str
         One of `profiles()`: the library's order of operations.
-    scale_a, scale_b : array_like of float32 or E8M0, optional
-        Dequantisation factors, of a shape as the profile's granularity divides the operand.
+    scale_a, scale_b : array_like of float32 or E8M0, shape (block rows, block columns), optional
+        Dequantisation factors, one a block as the profile's granularity divides the operand.
     format_a, format_b : str, Format or dtype, optional
         What unsigned integers are the codes of.
     output : str, Format or dtype
@@ -332,7 +332,7 @@ def explain(a: Any, b: Any, c: Any = None, *,
     ----------
     a, b : array_like, shape (k,)
         Codes in the instruction's operand formats.
-    c : scalar or array_like of one element, optional
+    c : float or array_like of shape (1,), optional
         In the instruction's accumulator format; zero when absent.
     instruction : str or Instruction
         A name of `instructions()`, a model card (the command's ``--model``), or a record.

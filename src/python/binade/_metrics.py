@@ -46,7 +46,7 @@ def metrics(computed: Any, reference: Any) -> dict[str, float]:
     x, y = _fp64(computed), _fp64(reference)
     if x.shape != y.shape:
         raise ValueError(f"computed has shape {x.shape}, the reference {y.shape}: expected the same")
-    return _core.error_metrics(x, y, x.size)
+    return dict(_core.error_metrics(x, y, x.size))
 
 
 def _fp64(x: Any) -> Array:

@@ -181,7 +181,8 @@ def quantize(x: Any, recipe: str, *, granularity: str | None = None, scale_type:
     array, found = containers(x, source)
     if array.ndim != 2:
         raise ValueError(f"x has shape {array.shape}: expected a matrix")
-    core = _core.quantize(found, array, *array.shape, _core.ScaleRecipe.find(recipe), granularity,
+    rows, cols = array.shape
+    core = _core.quantize(found, array, rows, cols, _core.ScaleRecipe.find(recipe), granularity,
                           scale_type, None if to is None else element_format(to), threads, seed)
     shape = (core.scale_rows, core.scale_cols)
     stored = core.scale_codes

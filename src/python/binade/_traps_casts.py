@@ -111,7 +111,8 @@ def _rounded(x: Array, source: _core.FloatFormat) -> Array:
     """Arbitrary numbers moved to numbers of the source format."""
     held = cast_containers(x.view(np.uint64), FP64, source)
     back = cast_containers(held, source, FP64).view(np.float64)
-    return back[np.isfinite(back)]
+    kept: Array = back[np.isfinite(back)]
+    return kept
 
 
 def _held_by(x: Array, source: _core.FloatFormat) -> Array:
@@ -119,7 +120,8 @@ def _held_by(x: Array, source: _core.FloatFormat) -> Array:
     x = np.ascontiguousarray(x, np.float64)
     held = cast_containers(x.view(np.uint64), FP64, source)
     back = cast_containers(held, source, FP64).view(np.float64)
-    return held[(back == x) | np.isnan(x)]
+    kept: Array = held[(back == x) | np.isnan(x)]
+    return kept
 
 
 # Behaviours: what a known cast makes of containers of the source, as codes or as fp64 values.
@@ -127,7 +129,8 @@ _Rules = dict[str, str]
 
 
 def _by_rules(x: Array, source: _core.FloatFormat, fmt: _core.FloatFormat, rules: _Rules) -> Array:
-    return cast_containers(x, source, fmt, **rules)
+    return cast_containers(x, source, fmt, rules.get("rounding", "nearest_even"),
+                           rules.get("overflow", "special"), rules.get("nan", "keep_sign"))
 
 
 _RULES: dict[str, _Rules] = {
@@ -145,13 +148,18 @@ _P3109 = {"P3109 SatFinite": "sat_finite", "P3109 SatPropagate": "sat_propagate"
           "P3109 SatNone": "sat_none"}
 
 
-def _torch(x: Array, source: _core.FloatFormat, fmt: _core.FloatFormat) -> Array:
-    """As ml_dtypes, but that NaN is the all-ones code under its sign."""
-    codes = _by_rules(x, source, fmt, {"overflow": "special", "nan": "keep_sign"})
+#: torch by its version: 2.15 saturates E4M3, where 2.11 made NaN of overflow.
+_TORCH = {"float8_e4m3fn": {"torch 2.11": "special", "torch 2.15": "saturate"},
+          "float8_e5m2": {"torch": "special"}, "float8_e4m3fnuz": {"torch": "special"},
+          "float8_e5m2fnuz": {"torch": "special"}}
+
+
+def _torch(x: Array, source: _core.FloatFormat, fmt: _core.FloatFormat, overflow: str) -> Array:
+    """Nearest even, and NaN is the all-ones code under its sign."""
+    codes = _by_rules(x, source, fmt, {"overflow": overflow, "nan": "keep_sign"})
     values = cast_containers(x, source, FP64).view(np.float64)
-    sign = np.where(np.signbit(values) & fmt.is_signed, 1 << (fmt.bits - 1), 0)
-    nan = fmt.canonical_nan_code | sign
-    return np.where(np.isnan(values), nan.astype(codes.dtype), codes) if fmt.has_nan else codes
+    nan = fmt.canonical_nan_code | np.where(np.signbit(values), 1 << (fmt.bits - 1), 0)
+    return np.where(np.isnan(values), nan.astype(codes.dtype), codes)
 
 
 def _is_p3109(fmt: _core.FloatFormat) -> bool:
@@ -185,8 +193,8 @@ def _behaviours(x: Array, source: _core.FloatFormat, fmt: _core.FloatFormat,
         with np.errstate(all="ignore"):
             own = x.view(dtype_of(source)).astype(dtype).view(container_dtype(fmt))
         yield ("numpy" if hasattr(np, dtype.name) else "ml_dtypes"), fmt, own
-    if dtype.name in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"):
-        yield "torch", fmt, _torch(x, source, fmt)
+    for name, overflow in _TORCH.get(dtype.name, {}).items():
+        yield name, fmt, _torch(x, source, fmt, overflow)
     if _is_p3109(fmt):
         for name, overflow in _P3109.items():
             yield name, fmt, _by_rules(x, source, fmt, {"overflow": overflow, "nan": "canonical"})

@@ -127,6 +127,16 @@ def _small_print(name: str, table: Any) -> str:
     return "; ".join([f"binade {_core.version} experiments.{name}", *notes])
 
 
+def _docstring(name: str) -> str:
+    """That of `draw`, for one experiment."""
+    rest = (draw.__doc__ or "").split("    Parameters\n", 1)[1]
+    rest = rest.replace("    name : str\n        One of `names()`.\n", "")
+    rest = rest.replace("outlier_damage", name).replace(f'plot.draw("{name}", table)',
+                                                        f"plot.{name}(table)")
+    question = _core.Experiment.find(name).question
+    return f"Draw what experiments.{name} returned: {question}\n\n    Parameters\n{rest}"
+
+
 def __getattr__(name: str) -> Callable[..., Any]:
     if name.startswith("_") or name not in names():
         raise AttributeError(f"no plot is called {name!r}: there are {', '.join(names())}")
@@ -135,9 +145,7 @@ def __getattr__(name: str) -> Callable[..., Any]:
         return draw(name, table, path)
 
     drawing.__name__ = drawing.__qualname__ = name
-    drawing.__doc__ = (draw.__doc__ or "").replace(
-        "    name : str\n        One of `names()`.\n", "").replace(
-        "; ``plot.<name>(table)`` is the same", f" {name}")
+    drawing.__doc__ = _docstring(name)
     return drawing
 
 
