@@ -22,22 +22,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The scripts of the checkout that this was built from, or those installed beside the program.
-fs::path plots_directory() {
-  const fs::path source = fs::path(BINADE_SOURCE_DIR) / "experiments" / "plots";
+/// The folder of the running program; empty where it cannot be known.
+fs::path program_directory() {
   std::error_code error;
-  if (fs::is_directory(source, error)) return source;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  return program.parent_path().parent_path() / "share" / "binade" / "plots";
+  return fs::read_symlink("/proc/self/exe", error).parent_path();
 }
 
+/// The scripts installed beside the program, or those of the checkout that it was built from.
+fs::path plots_directory() {
+  const fs::path installed = program_directory().parent_path() / "share" / "binade" / "plots";
+  std::error_code error;
+  if (fs::is_directory(installed, error)) return installed;
+  return fs::path(BINADE_SOURCE_DIR) / "experiments" / "plots";
+}
+
+/// The environment that is active, the one that the program was installed into, or the checkout's.
 std::string python() {
   const char* active = std::getenv("VIRTUAL_ENV");
-  const std::array<fs::path, 2> candidates = {active != nullptr ? fs::path(active) : fs::path(),
-                                              fs::path(BINADE_SOURCE_DIR) / ".venv"};
-  for (const fs::path& environment : candidates) {
-    const fs::path program = environment / "bin" / "python";
-    if (!environment.empty() && ::access(program.c_str(), X_OK) == 0) return program.string();
+  const std::array<fs::path, 3> candidates = {
+      active != nullptr ? fs::path(active) / "bin" : fs::path(), program_directory(),
+      fs::path(BINADE_SOURCE_DIR) / ".venv" / "bin"};
+  for (const fs::path& folder : candidates) {
+    const fs::path program = folder / "python";
+    if (!folder.empty() && ::access(program.c_str(), X_OK) == 0) return program.string();
   }
   return "python3";
 }

@@ -19,6 +19,7 @@ void bind_dlpack(py::module_& m);
 void bind_formats(py::module_& m);
 void bind_scaling(py::module_& m);
 void bind_matmul(py::module_& m);
+void bind_diagnose(py::module_& m);
 void bind_metrics(py::module_& m);
 void bind_experiments(py::module_& m);
 

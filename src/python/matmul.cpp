@@ -2,37 +2,10 @@
 #include "binade/emulation/gemm.hpp"
 #include "binade/emulation/instructions.hpp"
 #include "binade/emulation/profiles.hpp"
-#include "bindings.hpp"
+#include "operand.hpp"
 
 namespace binade::python {
 namespace {
-
-/// A GemmOperand that holds the arrays it points into.
-class Operand {
- public:
-  Operand(const FloatFormat& format, const Array& codes, std::size_t rows, std::size_t k,
-          const std::optional<Array>& scales, std::size_t scale_rows, std::size_t scale_cols)
-      : k_(k), codes_(codes) {
-    codes_.expect("codes", rows * k, format.container_bits());
-    view_.format = format;
-    view_.codes = codes_.data();
-    view_.rows = rows;
-    if (!scales) return;
-    scales_.emplace(*scales);
-    scales_->expect("scales", scale_rows * scale_cols, 32);
-    view_.scales = {scales_->as<const float>(), scale_rows * scale_cols};
-    view_.scale_rows = scale_rows;
-    view_.scale_cols = scale_cols;
-  }
-  const GemmOperand& view() const { return view_; }
-  std::size_t k() const { return k_; }
-
- private:
-  std::size_t k_;
-  Bytes codes_;
-  std::optional<Bytes> scales_;
-  GemmOperand view_;
-};
 
 void bind_instructions(py::module_& m) {
   py::class_<Instruction>(m, "Instruction", "A matrix instruction and the model of its arithmetic.")
@@ -101,15 +74,12 @@ void bind_dot(py::module_& m) {
 void gemm_into(const GemmProfile& profile, const Operand& a, const Operand& b,
                const FloatFormat& output, const Array& d, std::optional<int> promotion_interval,
                const std::optional<Instruction>& instruction, int threads) {
-  if (a.k() != b.k()) {
-    throw std::invalid_argument("a has k = " + std::to_string(a.k()) + " and b " +
-                                std::to_string(b.k()) + ": expected the same");
-  }
+  const std::size_t k = shared_k(a, b);
   const Bytes out(d, true);
   out.expect("d", a.view().rows * b.view().rows, output.container_bits());
   const GemmOptions options{promotion_interval, instruction ? &*instruction : nullptr, threads};
   const py::gil_scoped_release unlocked;
-  gemm(profile, a.view(), b.view(), a.k(), output, out.data(), options);
+  gemm(profile, a.view(), b.view(), k, output, out.data(), options);
 }
 
 }  // namespace

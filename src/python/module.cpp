@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m) {
   binade::python::bind_formats(m);
   binade::python::bind_scaling(m);
   binade::python::bind_matmul(m);
+  binade::python::bind_diagnose(m);
   binade::python::bind_metrics(m);
   binade::python::bind_experiments(m);
 }

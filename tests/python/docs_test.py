@@ -4,6 +4,8 @@ The examples are run as they stand; they see the package's public names and NumP
 """
 import doctest
 import inspect
+import os
+import pathlib
 import re
 
 import binade
@@ -96,3 +98,15 @@ def test_examples(name):
     for test in finder.find(thing, name, module=False, globs=dict(GLOBALS)):
         runner.run(test, out=failures.append)
     assert runner.tries > 0 and runner.failures == 0, "".join(failures)
+
+
+def test_the_readme():
+    text = (pathlib.Path(os.environ["BINADE_SOURCE"]) / "README.md").read_text()
+    blocks = re.findall(r"^```pycon\n(.*?)^```", text, re.M | re.S)
+    assert blocks
+    for number, block in enumerate(blocks):
+        test = doctest.DocTestParser().get_doctest(block, {}, f"README block {number}", None, 0)
+        failures = []
+        runner = doctest.DocTestRunner(verbose=False)
+        runner.run(test, out=failures.append)
+        assert runner.tries > 0 and runner.failures == 0, "".join(failures)

@@ -11,9 +11,10 @@ from binade import _core
 #: Options whose Python name differs: `from` is a keyword; a model card goes where names go.
 RENAMED = {"from": "source", "model": "instruction"}
 #: What only files need, what only arrays have, and what every command takes before its own options.
-OUTPUTS = {"codes", "scales", "scale_codes", "row", "out", "plot", "help"}
+OUTPUTS = {"codes", "scales", "scale_codes", "row", "out", "plot", "help",
+           "json"}
 GLOBAL = {"threads"}
-OPERANDS = {"x", "a", "b", "c", "codes"}
+OPERANDS = {"x", "a", "b", "c", "d", "codes"}
 
 
 def command(*words):
@@ -51,7 +52,8 @@ def test_the_help_is_read():
 
 @pytest.mark.parametrize("name, function", [
     ("cast", binade.encode), ("decode", binade.decode), ("quantize", binade.quantize),
-    ("dot", binade.dot), ("explain", binade.explain), ("gemm", binade.gemm)])
+    ("dot", binade.dot), ("explain", binade.explain), ("gemm", binade.gemm),
+    ("diagnose", binade.diagnose)])
 def test_commands_and_functions(name, function):
     theirs = {RENAMED.get(option, option): default for option, default in options(name).items()
               if option not in OUTPUTS}

@@ -8,6 +8,7 @@
 from . import experiments, plot
 from ._conformance import Case, Report, check
 from ._core import version as __version__
+from ._diagnose import Diagnosis, diagnose
 from ._formats import Format, decode, encode, formats, round_to
 from ._machine import isa, set_isa, supported_isas
 from ._matmul import Explanation, dot, explain, gemm, instruction, instructions, profile, profiles
@@ -16,6 +17,7 @@ from ._scaling import Quantized, dequantize, quantize, recipe, recipes
 
 __all__ = [
     "Case",
+    "Diagnosis",
     "Explanation",
     "Format",
     "Quantized",
@@ -23,6 +25,7 @@ __all__ = [
     "check",
     "decode",
     "dequantize",
+    "diagnose",
     "dot",
     "encode",
     "errors",

@@ -7,7 +7,7 @@ import collections.abc
 import numpy.typing
 import typing
 import typing_extensions
-__all__: list[str] = ['Column', 'DLPackArray', 'DotStep', 'DotTerm', 'ErrorPart', 'ErrorSplit', 'Experiment', 'FloatFormat', 'GemmProfile', 'Instruction', 'Operand', 'Parameter', 'Quantized', 'ScaleRecipe', 'TERM_C', 'TERM_CHAIN', 'cast', 'cast_defaults', 'catalog_names', 'default_element', 'dot', 'element_format', 'element_name', 'error_metrics', 'experiment_names', 'format_source', 'gemm', 'instruction_names', 'isa', 'nan_rule_names', 'overflow_names', 'profile_names', 'quantize', 'recipe_names', 'round_to', 'rounding_names', 'set_isa', 'split_error', 'supported_isas', 'trace_dot', 'version']
+__all__: list[str] = ['Column', 'DLPackArray', 'DotStep', 'DotTerm', 'ErrorPart', 'ErrorSplit', 'Experiment', 'FloatFormat', 'GemmProfile', 'Instruction', 'Operand', 'Parameter', 'Quantized', 'ScaleRecipe', 'TERM_C', 'TERM_CHAIN', 'cast', 'cast_defaults', 'catalog_names', 'default_element', 'diagnose', 'dot', 'element_format', 'element_name', 'error_metrics', 'experiment_names', 'format_source', 'gemm', 'instruction_names', 'isa', 'nan_rule_names', 'overflow_names', 'profile_names', 'quantize', 'recipe_names', 'round_to', 'rounding_names', 'set_isa', 'split_error', 'supported_isas', 'trace_dot', 'version']
 class DLPackArray:
     """
     A tensor on the host, taken over from a DLPack capsule.
@@ -349,6 +349,10 @@ def catalog_names() -> list[str]:
     ...
 def default_element(scale_type: str) -> FloatFormat:
     ...
+def diagnose(a: Operand, b: Operand, output: FloatFormat, d: numpy.typing.NDArray[typing.Any], instruction: Instruction | None, most_mismatches: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> str:
+    """
+    The record as JSON.
+    """
 def dot(instruction: Instruction, a: numpy.typing.NDArray[typing.Any], b: numpy.typing.NDArray[typing.Any], c: numpy.typing.NDArray[typing.Any], d: numpy.typing.NDArray[typing.Any], rows: typing.SupportsInt | typing.SupportsIndex, k: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def element_format(name: str) -> FloatFormat:
