@@ -6,25 +6,13 @@
 #include <span>
 
 #include "binade/emulation/block_scale.hpp"
+#include "read_back.hpp"
 #include "sampling.hpp"
 #include "support.hpp"
 
 namespace binade::experiments {
 
 namespace {
-
-/// How elements share scales: a recipe and the block that has one scale.
-struct Scaling {
-  std::string name;
-  const ScaleRecipe& recipe;
-  Granularity granularity;
-  ScaleType scale_type;
-};
-
-Scaling find_scaling(const std::string& name, const std::string& recipe) {
-  if (name == "mx") return {name, find_scale_recipe("ocp-mx"), {1, 32}, ScaleType::kUe8m0};
-  return {name, find_scale_recipe(recipe), parse_granularity(name), ScaleType::kFp32};
-}
 
 /// A matrix and the one element that the experiment makes larger.
 struct Subject {

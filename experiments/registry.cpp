@@ -9,7 +9,16 @@
 // clang-format off
 #define BINADE_EXPERIMENTS(record) \
   record(cast_error)               \
+  record(format_sqnr)              \
   record(outlier_damage)           \
+  record(embedding_vector)         \
+  record(power_of_two_scales)      \
+  record(quantiser_orders)         \
+  record(retiling)                 \
+  record(wide_activations)         \
+  record(scaling_drift)            \
+  record(lost_updates)             \
+  record(optimizer_states)         \
   record(promotion_interval)       \
   record(emulation_throughput)
 // clang-format on

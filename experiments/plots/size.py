@@ -79,7 +79,8 @@ def draw_kv(data, model):
     fig, axis = style.figure(
         f"What does one token leave in {model}'s cache?",
         "Bytes in one layer, by layout; behind each bar all layers, and the whole context. Keys and "
-        "values of every head, the last row of the CSV, are far off this scale.", (10, 0.42 * len(data["layout"]) + 2.1))
+        "values of every head, the last row of the CSV, are far off this scale.",
+        (10, 0.42 * len(data["layout"]) + 2.1))
     shared = data.pick(data["layout"] != "all-heads")
     bars(axis, shared, "layout", {"entry_bytes": COLORS[0], "index_bytes": COLORS[1]},
          [f"{token:,.0f} B, {amount(total)}: {100 * share:.1f} % of BF16"

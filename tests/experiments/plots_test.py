@@ -11,17 +11,34 @@ PLOTS = ROOT / "experiments" / "plots"
 TENSORS = ROOT / "experiments/data/tiny_lm_layer.safetensors"
 SKIPPED = 77
 
-# Flags that make a run small, and the tensors of a run with tensors.
+# Flags that make a run small.
 SMALL = {
     "cast_error": ["--formats", "e4m3,fp16,e2m1", "--bins-per-binade", "8"],
     "outlier_damage": ["--rows", "64", "--cols", "128", "--ratios", "10,1e4"],
     "promotion_interval": ["--m", "4", "--n", "4", "--k", "96,4096", "--intervals", "0,4",
                            "--distributions", "normal,student_t3"],
 }
+SMALL |= {
+    "format_sqnr": ["--rows", "32", "--cols", "128", "--distributions", "normal,uniform"],
+    "embedding_vector": ["--vector", "0.5,1,-3"],
+    "power_of_two_scales": ["--amax", "fp16,2^3", "--stride", "4096"],
+    "quantiser_orders": ["--rows", "50"],
+    "retiling": ["--size", "128"],
+    "wide_activations": ["--rows", "16", "--cols", "256"],
+    "scaling_drift": ["--elements", "500", "--steps", "2", "--warm-up", "3"],
+    "lost_updates": ["--elements", "2000"],
+    "optimizer_states": ["--elements", "512"],
+}
+# The tensors of a run with tensors, of the experiments that take any.
 PAIRS = {
     "cast_error": ["layers.2.mlp.down.weight"],
     "outlier_damage": ["layers.2.attn.o.input"],
     "promotion_interval": ["layers.2.attn.o.input", "layers.2.attn.o.weight"],
+    "format_sqnr": ["layers.2.mlp.down.input"],
+    "quantiser_orders": ["layers.2.mlp.down.weight"],
+    "retiling": ["layers.2.attn.o.input"],
+    "wide_activations": ["layers.2.attn.o.input"],
+    "lost_updates": ["layers.2.mlp.down.weight"],
 }
 
 
@@ -60,6 +77,8 @@ def main():
             assert name in names, f"{name} has no plot"
             where = pathlib.Path(folder)
             run_and_plot(name, flags, [], where)
+            if name not in PAIRS:
+                continue
             addresses = [f"{TENSORS}:{tensor}" for tensor in PAIRS[name]]
             options = [word for pair in zip(["--tensor", "--tensor-b"], addresses) for word in pair]
             run_and_plot(name, [*flags, *options], [PAIRS[name][0]], where)
