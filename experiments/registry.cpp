@@ -20,6 +20,8 @@
   record(lost_updates)             \
   record(optimizer_states)         \
   record(promotion_interval)       \
+  record(long_context)             \
+  record(accumulator_design)       \
   record(emulation_throughput)
 // clang-format on
 

@@ -28,6 +28,8 @@ SMALL |= {
     "scaling_drift": ["--elements", "500", "--steps", "2", "--warm-up", "3"],
     "lost_updates": ["--elements", "2000"],
     "optimizer_states": ["--elements", "512"],
+    "long_context": ["--length", "128,512", "--rows", "2", "--channels", "4"],
+    "accumulator_design": ["--k", "256", "--m", "4", "--n", "4", "--fraction-bits", "9,13,23"],
 }
 # The tensors of a run with tensors, of the experiments that take any.
 PAIRS = {

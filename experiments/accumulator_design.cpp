@@ -1,0 +1,184 @@
+// What a wider accumulator would buy: hypothetical matrix units beside an a-priori bound.
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "binade/emulation/gemm.hpp"
+#include "binade/emulation/metrics.hpp"
+#include "binade/formats/catalog.hpp"
+#include "read_back.hpp"
+#include "sampling.hpp"
+#include "support.hpp"
+
+namespace binade::experiments {
+
+namespace {
+
+/// A unit like Hopper's for FP8 with F fraction bits in alignment and accumulator, and `group`
+/// products a step.
+Instruction unit(const FormatInfo& format, int fraction_bits, int group) {
+  Instruction i = find_instruction("hopper.wgmma.f32." + format.name + "." + format.name);
+  i.name = "hypothetical";
+  i.verified = false;
+  i.k = std::max(32, group);
+  i.model.step_k = group;
+  i.model.alignment_fraction_bits = fraction_bits;
+  i.model.result.mantissa_bits = fraction_bits;
+  return i;
+}
+
+struct Problem {
+  std::string distribution;
+  FormatInfo format;
+  std::size_t k = 0;
+  Quantized a, b;
+  std::vector<double> exact;
+  std::vector<double> magnitude;  ///< |A| |B|^T
+};
+
+GemmOperand codes_of(const Quantized& q) { return {q.element, q.codes.data(), q.rows}; }
+
+std::vector<double> exact_product(const Quantized& a, const Quantized& b, std::size_t k,
+                                  int threads) {
+  std::vector<double> d(a.rows * b.rows);
+  exact_gemm(codes_of(a), codes_of(b), k, d, threads);
+  return d;
+}
+
+Quantized without_signs(Quantized q) {
+  const auto mask = static_cast<std::uint8_t>(q.element.magnitude_mask());
+  for (std::uint8_t& code : q.codes) code &= mask;
+  return q;
+}
+
+Problem make_problem(const std::string& distribution, const std::string& format,
+                     const Arguments& arguments) {
+  Problem p;
+  p.distribution = distribution;
+  p.format = parse_format(format);
+  p.k = size_argument(arguments, "k");
+  const auto operand = [&](const char* rows, std::uint64_t stream) {
+    const std::size_t count = size_argument(arguments, rows);
+    return quantize(
+        sample(distribution, count * p.k, seed_argument(arguments), stream, arguments.threads),
+        count, p.k, find_scale_recipe("deepgemm"), kPerTensor, ScaleType::kFp32, p.format.format,
+        arguments.threads);
+  };
+  p.a = operand("m", 0);
+  p.b = operand("n", 1);
+  p.exact = exact_product(p.a, p.b, p.k, arguments.threads);
+  p.magnitude = exact_product(without_signs(p.a), without_signs(p.b), p.k, arguments.threads);
+  return p;
+}
+
+/// |error| <= bound * (|A| |B|^T), element by element, before anything is computed. A step
+/// truncates its group + 1 terms by less than 2^-F of the largest, and its result by 2^-F of
+/// itself; both are at most the sum of the chain's magnitudes, which truncation never raises. Each
+/// promotion rounds to FP32. Largest products of subnormal operands, whose exponent exceeds their
+/// size, are left out.
+double a_priori_bound(std::size_t k, int fraction_bits, int group, std::int64_t interval) {
+  const double chain = interval == 0
+                           ? static_cast<double>(k)
+                           : std::min(static_cast<double>(k), static_cast<double>(interval));
+  const double steps = std::ceil(chain / group);
+  const double chains = interval == 0 ? 0 : std::ceil(static_cast<double>(k) / chain);
+  return steps * (group + 2) * std::ldexp(1.0, -fraction_bits) + chains * 0x1p-24;
+}
+
+void add_row(Table& table, const Problem& p, int fraction_bits, int group, std::int64_t interval,
+             int threads) {
+  const Instruction instruction = unit(p.format, fraction_bits, group);
+  GemmOptions options;
+  options.instruction = &instruction;
+  options.promotion_interval = static_cast<int>(interval);
+  options.threads = threads;
+  std::vector<float> computed(p.exact.size());
+  gemm(find_gemm_profile("cublaslt"), codes_of(p.a), codes_of(p.b), p.k, kFp32Format,
+       computed.data(), options);
+  const ErrorMetrics m = error_metrics(std::span<const float>(computed), p.exact);
+  double backward = 0;
+  for (std::size_t i = 0; i < p.exact.size(); ++i) {
+    if (p.magnitude[i] == 0) continue;
+    backward = std::max(backward, std::fabs(computed[i] - p.exact[i]) / p.magnitude[i]);
+  }
+  table.rows.push_back(
+      {p.distribution, p.format.name, std::int64_t{fraction_bits}, std::int64_t{group}, interval,
+       std::int64_t{1 + instruction.model.result.exponent_bits + fraction_bits}, m.max_over_mean,
+       m.fro_rel, m.bias, backward, a_priori_bound(p.k, fraction_bits, group, interval)});
+}
+
+int small(const std::string& name, std::int64_t value, std::int64_t least, std::int64_t most) {
+  if (value >= least && value <= most) return static_cast<int>(value);
+  throw std::invalid_argument("parameter " + name + ": found " + std::to_string(value) +
+                              ", expected " + std::to_string(least) + " to " +
+                              std::to_string(most));
+}
+
+Table run(const Arguments& arguments) {
+  const auto distributions = arguments.text_list("distributions"),
+             formats = arguments.text_list("formats");
+  const auto fraction_bits = arguments.integer_list("fraction_bits"),
+             groups = arguments.integer_list("groups"),
+             intervals = arguments.integer_list("intervals");
+  Table table;
+  Progress progress{arguments, distributions.size() * formats.size() * fraction_bits.size() *
+                                   groups.size() * intervals.size()};
+  for (const std::string& distribution : distributions) {
+    for (const std::string& format : formats) {
+      const Problem p = make_problem(distribution, format, arguments);
+      for (const std::int64_t group : groups) {
+        for (const std::int64_t interval : intervals) {
+          for (const std::int64_t bits : fraction_bits) {
+            add_row(table, p, small("fraction_bits", bits, 1, 23), small("groups", group, 1, 256),
+                    small("intervals", interval, 0, 1 << 24), arguments.threads);
+            progress.step();
+          }
+        }
+      }
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+Experiment accumulator_design() {
+  Experiment e;
+  e.name = "accumulator_design";
+  e.question = "What would a wider accumulator buy?";
+  e.source =
+      "DeepSeek-V3 report 3.5.2 asks for more accumulation precision than 14 bits; bounds in the "
+      "manner of Blanchard, Higham, Lopez, Mary, Pranesh (SIAM J. Sci. Comput. 2020)";
+  e.parameters = {
+      {"distributions", "normal,uniform01", "normal", "of A and of B", distribution_names()},
+      {"formats", "e4m3,e5m2", "e4m3", "of A and B, one scale a tensor", {"e4m3", "e5m2"}},
+      {"fraction_bits",
+       "7,9,11,13,15,17,19,21,23",
+       "13,23",
+       "kept in alignment and in the accumulator",
+       {}},
+      {"groups", "8,32", "32", "products summed in one step", {}},
+      {"intervals", "0,512,128", "0,128", "elements between promotions to FP32; 0: none", {}},
+      {"k", "4096", "256", "length of the dot products", {}},
+      {"m", "32", "8", "rows of A", {}},
+      {"n", "32", "8", "rows of B, of which each gives a column of the result", {}},
+      seed_parameter(),
+  };
+  e.columns = {
+      {"distribution", "", "of A and B"},
+      {"format", "", "of A and B"},
+      {"fraction_bits", "", "kept in alignment and in the accumulator"},
+      {"group", "", "products summed in one step"},
+      {"interval_elements", "", "elements between promotions to FP32; 0: none"},
+      {"accumulator_bits", "", "sign, 8 exponent bits and the fraction bits"},
+      {"max_over_mean", "", "max |error| / mean |exact|"},
+      {"fro_rel", "", "Frobenius norm of the error over that of the exact product"},
+      {"bias", "", "mean (error * sign exact) / mean |exact|"},
+      {"backward", "", "max |error| / (|A| |B|^T), element by element"},
+      {"bound", "", "what backward cannot exceed, known beforehand"},
+  };
+  e.run = run;
+  return e;
+}
+
+}  // namespace binade::experiments
