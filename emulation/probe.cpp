@@ -101,6 +101,12 @@ ProbeData ask_strata(const ProbeTarget& target, const Card& card, std::size_t ro
   }
   // One instruction alone, where the bottom of the range is not drowned.
   data.push_back(make_stratum(target, Stratum::kLow, detail::fit_k(target, k), rows, seed + 77));
+  // Lengths that are whole numbers of larger instructions: what padding does, does not happen
+  // there.
+  for (const std::size_t length : {64u, 128u, 256u}) {
+    data.push_back(make_stratum(target, Stratum::kNearUnit, detail::fit_k(target, length),
+                                std::max<std::size_t>(rows / 8, 16), seed + 80 + length));
+  }
   const std::size_t long_k = detail::fit_k(target, std::max<std::size_t>(3 * interval + k, 768));
   data.push_back(
       make_stratum(target, Stratum::kNearUnit, long_k, std::min<std::size_t>(rows, 24), seed + 78));
@@ -185,6 +191,33 @@ void check_target(const ProbeTarget& target) {
 
 }  // namespace
 
+DotFunction rows_of_gemm(GemmFunction gemm, FloatFormat a, FloatFormat b, FloatFormat c,
+                         std::size_t side) {
+  if (side == 0) throw std::invalid_argument("rows_of_gemm: side is 0, expected at least 1");
+  const auto bytes = [](FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; };
+  return [gemm = std::move(gemm), side, a_bytes = bytes(a), b_bytes = bytes(b), c_bytes = bytes(c)](
+             const void* a_rows, const void* b_rows, const void* c_rows, void* d_rows,
+             std::size_t rows, std::size_t k) {
+    std::vector<unsigned char> c_square, d_square;
+    for (std::size_t first = 0; first < rows; first += side) {
+      const std::size_t m = std::min(side, rows - first);
+      c_square.assign(m * m * c_bytes, 0);
+      d_square.assign(m * m * c_bytes, 0);
+      const auto* from = static_cast<const unsigned char*>(c_rows) + first * c_bytes;
+      auto* to = static_cast<unsigned char*>(d_rows) + first * c_bytes;
+      for (std::size_t i = 0; i < m; ++i) {
+        std::memcpy(&c_square[i * (m + 1) * c_bytes], from + i * c_bytes, c_bytes);
+      }
+      gemm(static_cast<const unsigned char*>(a_rows) + first * k * a_bytes,
+           static_cast<const unsigned char*>(b_rows) + first * k * b_bytes, c_square.data(),
+           d_square.data(), m, m, k);
+      for (std::size_t i = 0; i < m; ++i) {
+        std::memcpy(to + i * c_bytes, &d_square[i * (m + 1) * c_bytes], c_bytes);
+      }
+    }
+  };
+}
+
 void promoted_dot(const Instruction& instruction, int interval, const void* a, const void* b,
                   const void* c, void* d, std::size_t rows, std::size_t k) {
   if (interval < 0) {
@@ -235,14 +268,16 @@ ProbeResult probe(const ProbeTarget& target, const ProbeOptions& options) {
   ProbeResult result;
   ProbeData fresh;
   detail::Effort effort;
-  // Rows that a card fails teach the next one; three rounds, then the failure is reported.
-  for (std::uint64_t round = 0; round < 3; ++round) {
-    const ProbeData more =
-        ask_strata(target, card, round == 0 ? 64 : 128, options.seed + 2 * round);
+  // Rows that a card fails teach the next one; a few rounds, then the failure is reported.
+  constexpr std::uint64_t kRounds = 5;
+  for (std::uint64_t round = 0; round < kRounds; ++round) {
+    const ProbeData more = ask_strata(target, card, 64, options.seed + 2 * round);
     data.insert(data.end(), more.begin(), more.end());
-    card = refine(target, card, data, effort, round == 2);
+    card = refine(target, card, data, effort, round == kRounds - 1);
     fresh = ask_strata(target, card, options.rows, options.seed + 1000 + round);
-    if (detail::misses(card, fresh, 1) == 0) break;
+    const ProbeData failed = detail::missed_rows(card, fresh, 16);
+    if (failed.empty()) break;
+    data.insert(data.end(), failed.begin(), failed.end());
   }
   detail::judge_all(result, card, fresh);
   observe_specials(target, card, result);

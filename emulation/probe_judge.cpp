@@ -104,6 +104,19 @@ Card search_from(const std::vector<Card>& starts, const ProbeData& data, Effort&
   return best;
 }
 
+ProbeData missed_rows(const Card& card, const ProbeData& data, std::size_t most) {
+  ProbeData missed;
+  for (const ProbeRows& rows : data) {
+    Predictor predict(card, rows);
+    std::vector<std::size_t> which;
+    for (std::size_t row = 0; row < rows.rows && which.size() < most; ++row) {
+      if (!same_value(rows.c, predict(row), rows.answer(row))) which.push_back(row);
+    }
+    if (!which.empty()) missed.push_back(rows.selected(which));
+  }
+  return missed;
+}
+
 void judge_all(ProbeResult& result, const Card& card, const ProbeData& fresh) {
   result.card = card.instruction;
   result.promotion_interval = card.promotion_interval;
@@ -143,12 +156,13 @@ std::size_t rows_of(const ProbeData& data) {
 
 void add_notes(ProbeResult& result) {
   const DotModel& m = result.card.model;
+  if (!result.exact_values) return;
   const bool narrow = result.card.a.bits() == 8 && result.card.b.bits() == 8;
-  if (result.exact_values && narrow && m.order == StepOrder::kInterleavedPairs) {
+  if (narrow && m.order == StepOrder::kInterleavedPairs) {
     result.notes.push_back(
         "8-bit operands in two interleaved steps: the operands go through FP16 instructions");
   }
-  if (m.addend == AddendRule::kAddedLast && m.result == Fp32::format &&
+  if (m.step_k > 1 && m.addend == AddendRule::kAddedLast && m.result == Fp32::format &&
       result.card.c == Fp32::format) {
     result.notes.push_back("every " + std::to_string(result.card.k) +
                            " products are summed from zero and added to FP32: the same as a "

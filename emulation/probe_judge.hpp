@@ -22,6 +22,9 @@ std::vector<Card> known_starts(const std::string& name, FloatFormat a, FloatForm
 /// The best of the starts, and of the searches from the three that miss least.
 Card search_from(const std::vector<Card>& starts, const ProbeData& data, Effort& effort);
 
+/// The rows of each kind that a card predicts wrongly, `most` of a kind.
+ProbeData missed_rows(const Card& card, const ProbeData& data, std::size_t most);
+
 void judge_all(ProbeResult& result, const Card& card, const ProbeData& fresh);
 /// Known instructions of the same types that agree with every row.
 void find_known(ProbeResult& result, const ProbeData& data);

@@ -20,8 +20,9 @@ std::vector<int> range(int first, int last) {
 }
 
 std::string number(int value) { return std::to_string(value); }
-std::string none_or_number(int value) {
-  return value == kNoExponentClamp || value == 0 ? "none" : number(value);
+constexpr int kWholeK = 1 << 20;  ///< longer than any row: C joins the finished sum
+std::string interval_text(int value) {
+  return value == 0 ? "none" : value == kWholeK ? "all of K" : number(value);
 }
 std::string clamp_text(int value) { return value == kNoExponentClamp ? "none" : number(value); }
 
@@ -51,7 +52,7 @@ std::vector<int> k_values(const Card& card) {
 }
 
 std::vector<int> promotion_values(const Card& card) {
-  std::vector<int> values{0};
+  std::vector<int> values{0, kWholeK};
   for (int k = 4; k <= 2048; k *= 2) values.push_back(k);
   for (int k : {card.instruction.k * 3, card.promotion_interval}) {
     if (k > 0 && std::find(values.begin(), values.end(), k) == values.end()) values.push_back(k);
@@ -146,7 +147,7 @@ std::vector<CardParameter> make_parameters() {
        [](C& c, int v) { c.instruction.model.result_rounding = static_cast<Rounding>(v); },
        rounding_text},
       {"promotion_interval", promotion_values, [](const C& c) { return c.promotion_interval; },
-       [](C& c, int v) { c.promotion_interval = v; }, none_or_number},
+       [](C& c, int v) { c.promotion_interval = v; }, interval_text},
   };
 }
 
@@ -174,6 +175,7 @@ const Groups& wide_groups() {
       {"k", "result_mantissa_bits", "result_rounding"},  // padding steps cut the result to F bits
       {"step_k", "alignment_fraction_bits"},
       {"alignment_fraction_bits", "result_mantissa_bits", "result_rounding"},
+      {"alignment_fraction_bits", "normalize_products", "multiplier_emin"},
   };
   return all;
 }
@@ -316,7 +318,12 @@ static std::vector<Card> companions(const CardParameter& p, const Card& card) {
   const std::vector<std::string> hiding{"zeros_join_maximum", "normalize_products",
                                         "multiplier_emin"};
   std::vector<Card> cards{card};
-  if (std::find(hiding.begin(), hiding.end(), p.name) == hiding.end()) return cards;
+  const bool is_clamp = p.name == "min_exponent";
+  if (!is_clamp && std::find(hiding.begin(), hiding.end(), p.name) == hiding.end()) return cards;
+  if (!is_clamp) {
+    cards.push_back(card);
+    cards.back().instruction.model.min_exponent = kNoExponentClamp;
+  }
   for (const std::string& name : hiding) {
     if (name == p.name) continue;
     const CardParameter& other = card_parameter(name);
@@ -341,12 +348,17 @@ static std::vector<int> agreeing_values(const CardParameter& p, const Card& card
   values.erase(std::unique(values.begin(), values.end()), values.end());
   const std::vector<Card> others = companions(p, card);
   const auto agrees = [&](int value) {
-    return std::any_of(others.begin(), others.end(), [&](Card other) {
+    // Of thresholds the lowest alone: the companions are many, and the values too.
+    const bool all = !p.is_threshold || value == values.front();
+    const auto last = all ? others.end() : others.begin() + 1;
+    return std::any_of(others.begin(), last, [&](Card other) {
       p.set(other, value);
       return misses(other, data, 1) == 0;
     });
   };
-  const bool bisect = p.is_threshold && agrees(values.front());
+  Card lowest = card;
+  p.set(lowest, values.front());
+  const bool bisect = p.is_threshold && misses(lowest, data, 1) == 0;
   const auto end = bisect ? std::partition_point(values.begin(), values.end(), agrees)
                           : std::stable_partition(values.begin(), values.end(), agrees);
   values.erase(end, values.end());

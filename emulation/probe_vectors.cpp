@@ -278,6 +278,16 @@ ProbeRows exponent_rows(const ProbeTarget& target, const Grouping& g, std::size_
     r.add_row();
     r.put(at.plus, power(a, a.emax()), power(b, b.min_ulp_exponent()));
     r.put_power(at.small, e, true);
+    // The same where they cancel.
+    const std::uint64_t minus_a = a.sign_bit(), minus_b = a.is_signed ? 0 : b.sign_bit();
+    r.add_row();
+    r.put(at.plus, power(a, a.min_ulp_exponent()), power(b, b.emax()));
+    r.put(at.minus, power(a, a.min_ulp_exponent()) | minus_a, power(b, b.emax()) | minus_b);
+    r.put_power(at.small, e);
+    r.add_row();
+    r.put(at.plus, power(a, a.emax()), power(b, b.min_ulp_exponent()));
+    r.put(at.minus, power(a, a.emax()) | minus_a, power(b, b.min_ulp_exponent()) | minus_b);
+    r.put_power(at.small, e);
     r.add_row();
     r.put(at.plus, 0, b.max_finite_code());
     r.put_power(at.small, e);

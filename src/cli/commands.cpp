@@ -10,6 +10,7 @@ Command quantize_command();
 Command dot_command();
 Command gemm_command();
 Command diagnose_command();
+Command probe_command();
 Command explain_command();
 Command inspect_command();
 Command list_command();
@@ -29,6 +30,7 @@ const std::vector<Command>& commands() {
       dot_command(),
       gemm_command(),
       diagnose_command(),
+      probe_command(),
       explain_command(),
       inspect_command(),
       list_command(),

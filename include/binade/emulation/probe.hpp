@@ -23,6 +23,14 @@ namespace binade {
 using DotFunction = std::function<void(const void* a, const void* b, const void* c, void* d,
                                        std::size_t rows, std::size_t k)>;
 
+/// D = A B^T + C, a whole GEMM. Shapes: a [m, k], b [n, k], c, d [m, n], row-major containers.
+using GemmFunction = std::function<void(const void* a, const void* b, const void* c, void* d,
+                                        std::size_t m, std::size_t n, std::size_t k)>;
+/// Rows through a GEMM: squares of up to `side` rows of A and of B, of which the diagonal is read.
+/// C stands on the diagonal, zeros elsewhere. Errors: std::invalid_argument for side 0.
+DotFunction rows_of_gemm(GemmFunction gemm, FloatFormat a, FloatFormat b, FloatFormat c,
+                         std::size_t side = 16);
+
 struct ProbeTarget {
   std::string name = "probed";
   FloatFormat a, b;
@@ -46,7 +54,7 @@ struct RecordedRows {
 
 struct ProbeOptions {
   std::uint64_t seed = 1;
-  std::size_t rows = 256;  ///< rows a stratum of the final judgement
+  std::size_t rows = 1024;  ///< rows a stratum of the final judgement
 };
 
 /// One parameter of the card.
