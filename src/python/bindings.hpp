@@ -20,8 +20,10 @@ void bind_formats(py::module_& m);
 void bind_scaling(py::module_& m);
 void bind_matmul(py::module_& m);
 void bind_diagnose(py::module_& m);
+void bind_probe(py::module_& m);
 void bind_metrics(py::module_& m);
 void bind_experiments(py::module_& m);
+void bind_sizing(py::module_& m);
 
 /// The names of a registry's records, in its order.
 template <class Records>

@@ -10,6 +10,8 @@ PYBIND11_MODULE(_core, m) {
   binade::python::bind_scaling(m);
   binade::python::bind_matmul(m);
   binade::python::bind_diagnose(m);
+  binade::python::bind_probe(m);
   binade::python::bind_metrics(m);
   binade::python::bind_experiments(m);
+  binade::python::bind_sizing(m);
 }

@@ -133,3 +133,15 @@ def test_experiments(name):
     assert set(theirs) - OUTPUTS == set(ours) - {"threads", "progress"}
     text = command("run", name, "--help")
     assert record.question in text and record.source in text
+
+
+def test_sizing():
+    help_text = command("size", "memory", "--help")
+    assert all(name in help_text for name in binade.size.models())
+    lines = command("size", "memory", "--model", "deepseek-v3").splitlines()
+    rows = [line.split() for line in lines[1:lines.index("")]]
+    assert [row[0] for row in rows] == binade.size.state_recipes()
+    for row in rows:
+        bill = binade.size.state_bill("deepseek-v3", row[0])
+        parts = ("weights", "scales", "gradients", "master_weights", "moments", "bytes_each")
+        assert row[1:7] == [f"{bill[part]:.6g}" for part in parts]

@@ -5,7 +5,7 @@
 1.25
 """
 
-from . import experiments, plot
+from . import experiments, plot, size
 from ._conformance import Case, Report, check
 from ._core import version as __version__
 from ._diagnose import Diagnosis, diagnose
@@ -13,6 +13,7 @@ from ._formats import Format, decode, encode, formats, round_to
 from ._machine import isa, set_isa, supported_isas
 from ._matmul import Explanation, dot, explain, gemm, instruction, instructions, profile, profiles
 from ._metrics import errors, metrics
+from ._probe import Probe, probe, probe_recorded
 from ._scaling import Quantized, dequantize, quantize, recipe, recipes
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Diagnosis",
     "Explanation",
     "Format",
+    "Probe",
     "Quantized",
     "Report",
     "check",
@@ -38,6 +40,8 @@ __all__ = [
     "isa",
     "metrics",
     "plot",
+    "probe",
+    "probe_recorded",
     "profile",
     "profiles",
     "quantize",
@@ -45,5 +49,6 @@ __all__ = [
     "recipes",
     "round_to",
     "set_isa",
+    "size",
     "supported_isas",
 ]
