@@ -128,6 +128,16 @@ def test_broken_casts_are_caught(cast):
         assert "FAIL" in str(report.case(name)) and "first" in str(report.case(name))
 
 
+def test_detours_are_met_on_both_sides_of_every_tie():
+    """A detour rounds a number beside a tie wrongly on the side of the odd neighbour."""
+    for cast, via in ((through_fp16, "fp16"), (through_bf16, "bf16")):
+        case = binade.check(cast, **(ML_RULES if cast is through_fp16 else {})).case(
+            f"double rounding through {via}")
+        magnitudes, above = np.abs(case.given), np.abs(case.expected.view(np.uint8) & 0x7F)
+        assert case.wrong.sum() * 2 == case.given.size
+        assert len(np.unique(above[case.wrong])) > 60 and np.isfinite(magnitudes).all()
+
+
 def test_detours_are_named():
     assert binade.check(through_fp16, **ML_RULES).behaves_like == \
         ["through fp16, special, NaN keep_sign"]
