@@ -143,7 +143,7 @@ def probe(function: Callable[..., Any], a: Any = "e4m3", b: Any = None, c: Any =
 
 
 def probe_recorded(a: Any, b: Any, d: Any, c: Any = None, *, format_a: Any = None,
-                   format_b: Any = None, output: Any = None, name: str = "recorded", seed: int = 1,
+                   format_b: Any = None, format_c: Any = None, name: str = "recorded", seed: int = 1,
                    rows: int = 256) -> Probe:
     """Find a dot model from rows that were recorded elsewhere, on a device for instance.
 
@@ -152,10 +152,10 @@ def probe_recorded(a: Any, b: Any, d: Any, c: Any = None, *, format_a: Any = Non
     a, b : array_like, shape (n, k)
         Codes in a dtype that names their format, or unsigned integers with `format_a`, `format_b`.
     d : array_like, shape (n,)
-        What the unit gave: fp32 or fp16, or unsigned integers that hold codes of `output`.
+        What the unit gave: fp32 or fp16, or unsigned integers with `format_c`.
     c : array_like, shape (n,), optional
         In the format of D; zero when absent.
-    format_a, format_b, output : str, Format or dtype, optional
+    format_a, format_b, format_c : str, Format or dtype, optional
         What unsigned integers are the codes of.
     name : str
         What the card will be called.
@@ -188,7 +188,7 @@ def probe_recorded(a: Any, b: Any, d: Any, c: Any = None, *, format_a: Any = Non
     """
     left, fmt_a = containers(a, format_a)
     right, fmt_b = containers(b, format_b)
-    outputs, fmt_c = containers(d, output)
+    outputs, fmt_c = containers(d, format_c)
     addend = None if c is None else containers(c, fmt_c)[0]
     if left.ndim != 2 or right.shape != left.shape:
         raise ValueError(f"a has shape {left.shape} and b {right.shape}: expected the same (n, k)")
