@@ -195,6 +195,18 @@ bool ProbeRows::put_power(std::size_t i, int exponent, bool negative) {
   return false;
 }
 
+void ProbeRows::put_mantissas(std::size_t i, std::uint32_t random) {
+  const auto filled = [&](FloatFormat f, const std::vector<unsigned char>& codes,
+                          std::uint32_t bits) {
+    const std::uint64_t code = code_of_container(f, load_code(f, codes.data(), (rows - 1) * k + i));
+    const std::uint64_t magnitude = code & f.magnitude_mask();
+    if (magnitude >> f.mantissa_bits == 0) return code;
+    return (code & f.sign_bit()) |
+           std::min(magnitude | (bits & f.mantissa_mask()), f.max_finite_code());
+  };
+  put(i, filled(a, a_codes, random), filled(b, b_codes, random >> 16));
+}
+
 void ProbeRows::put_c_power(int exponent, bool negative) {
   put_c(power_code(c, exponent, negative));
 }

@@ -33,6 +33,8 @@ struct ProbeRows {
   void put_c(std::uint64_t code);
   /// sign * 2^exponent at i, split into two factors; false if the formats cannot.
   bool put_power(std::size_t i, int exponent, bool negative = false);
+  /// Gives the two factors at i, where they are normal numbers, random mantissas.
+  void put_mantissas(std::size_t i, std::uint32_t random);
   /// The same as C.
   void put_c_power(int exponent, bool negative = false);
 

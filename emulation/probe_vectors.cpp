@@ -201,6 +201,14 @@ ProbeRows alignment_rows(const ProbeTarget& target, const Grouping& g, std::size
       r.put_power(at.plus, p.top);
       r.put_power(at.minus, p.top, true);
       r.put_power(at.small, e, negative);
+      // The same with any significands, twice.
+      for (const unsigned draw : {0u, 1u}) {
+        r.add_row();
+        r.put_power(at.plus, p.top);
+        r.put_power(at.minus, p.top, true);
+        r.put_power(at.small, e, negative);
+        r.put_mantissas(at.small, random_at(13 + draw, 2 * unsigned(e + 4000) + negative));
+      }
       // The same and half of it again, where one factor can be 1.5.
       if (e > target.a.emax() || e < target.a.emin()) continue;
       r.add_row();
