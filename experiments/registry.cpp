@@ -21,6 +21,7 @@
   record(optimizer_states)         \
   record(promotion_interval)       \
   record(long_context)             \
+  record(word_splitting)           \
   record(accumulator_design)       \
   record(emulation_throughput)
 // clang-format on
