@@ -2,14 +2,13 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
-#include <functional>
 
 #include "binade/emulation/gemm.hpp"
 #include "binade/formats/catalog.hpp"
+#include "limits.hpp"
 #include "sampling.hpp"
-#include "sgemm.hpp"
 #include "support.hpp"
+#include "timing.hpp"
 
 namespace binade::experiments {
 
@@ -49,27 +48,16 @@ struct Operands {
   }
 };
 
-/// One thing to time: a profile or the FP32 product, on one shape, ISA and number of threads.
-struct Trial {
+/// A profile or the FP32 product, on one shape, ISA and number of threads.
+struct Trial : Timed {
   std::string profile, format;
   Shape shape;
-  Isa isa;
   int threads;
-  std::function<void()> run;
-  std::vector<double> seconds{};
-
-  double rate(double quantile) const {
-    std::vector<double> sorted = seconds;
-    std::ranges::sort(sorted);
-    const auto last = static_cast<double>(sorted.size() - 1);
-    const double time = sorted[static_cast<std::size_t>((1 - quantile) * last + 0.5)];
-    return static_cast<double>(shape.m * shape.n * shape.k) / time * 1e-9;
-  }
 };
 
 /// Rows of A are shared among the threads, as the tiles of the emulation are.
 void run_sgemm(const Operands& x, Shape s, int threads, std::vector<float>& d) {
-  const Sgemm product = sgemm();
+  const auto product = limits().sgemm;
 #pragma omp parallel num_threads(threads)
   {
     const auto all = static_cast<std::size_t>(omp_get_num_threads());
@@ -77,33 +65,6 @@ void run_sgemm(const Operands& x, Shape s, int threads, std::vector<float>& d) {
     const std::size_t first = s.m * mine / all, last = s.m * (mine + 1) / all;
     if (first < last) {
       product(x.a.data() + first * s.k, x.b.data(), d.data() + first * s.n, last - first, s.n, s.k);
-    }
-  }
-}
-
-std::vector<Isa> chosen_isas(const Arguments& arguments) {
-  const auto names = arguments.text_list("isas");
-  if (names == std::vector<std::string>{"all"}) return supported_isas();
-  std::vector<Isa> list;
-  for (const std::string& name : names) list.push_back(parse_isa(name));
-  return list;
-}
-
-/// Every trial in turn, then all of them again: what slows the machine down meets all alike.
-void time_interleaved(std::vector<Trial>& trials, std::size_t repeats, const Arguments& arguments) {
-  struct RestoreIsa {
-    Isa before = isa();
-    ~RestoreIsa() { set_isa(before); }
-  } restore;
-  Progress progress{arguments, (repeats + 1) * trials.size()};
-  for (std::size_t repeat = 0; repeat <= repeats; ++repeat) {
-    for (Trial& trial : trials) {
-      set_isa(trial.isa);
-      const auto start = std::chrono::steady_clock::now();
-      trial.run();
-      const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-      if (repeat != 0) trial.seconds.push_back(taken.count());  // the first one warms up
-      progress.step();
     }
   }
 }
@@ -138,20 +99,24 @@ Table run(const Arguments& arguments) {
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const Shape s = shapes[i];
     const Operands& x = operands[i];
-    for (const Isa isa : chosen_isas(arguments)) {
+    for (const Isa isa : isa_argument(arguments)) {
       for (const std::int64_t count : arguments.integer_list("threads_list")) {
         const int threads = static_cast<int>(checked_size("threads_list", count));
-        trials.push_back({kLimit, "fp32", s, isa, threads,
-                          [&x, s, threads, &d] { run_sgemm(x, s, threads, d); }});
+        const auto add = [&](std::string profile, std::string of, std::function<void()> run_it) {
+          const auto work = static_cast<double>(s.m * s.n * s.k);
+          trials.push_back(
+              {{isa, work, std::move(run_it)}, std::move(profile), std::move(of), s, threads});
+        };
+        add(kLimit, "fp32", [&x, s, threads, &d] { run_sgemm(x, s, threads, d); });
         for (const std::string& name : arguments.text_list("profiles")) {
           const GemmProfile& profile = find_gemm_profile(name);
           const FloatFormat f = format.format;
-          trials.push_back({name, format.name, s, isa, threads, [&x, &profile, s, threads, f, &d] {
-                              GemmOptions options;
-                              options.threads = threads;
-                              gemm(profile, {f, x.a_codes.data(), s.m}, {f, x.b_codes.data(), s.n},
-                                   s.k, kFp32Format, d.data(), options);
-                            }});
+          add(name, format.name, [&x, &profile, s, threads, f, &d] {
+            GemmOptions options;
+            options.threads = threads;
+            gemm(profile, {f, x.a_codes.data(), s.m}, {f, x.b_codes.data(), s.n}, s.k, kFp32Format,
+                 d.data(), options);
+          });
         }
       }
     }
@@ -181,7 +146,7 @@ Experiment emulation_throughput() {
        {}},
       {"shapes", "512x512x1024,64x512x2048", "16x32x128,1x8x64", "M x N x K of the products", {}},
       {"format", "e4m3", "", "element format of A and B", {}},
-      {"isas", "all", "", "instruction sets: all that this processor has, or their names", {}},
+      isa_parameter(),
       {"threads_list", "1,2", "1", "numbers of threads", {}},
       {"repeats", "7", "3", "timed runs of each, interleaved", {}},
       seed_parameter(),

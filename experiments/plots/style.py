@@ -134,6 +134,26 @@ def label_ends(axis, labels, gap=11.5):
                       annotation_clip=False)
 
 
+def draw_shares(axis, data, names, label_of, isas):
+    """Share of the limit of each named row, a bar an instruction set."""
+    height = 0.8 / len(isas)
+    for place, isa in enumerate(isas):
+        part = data.where(isa=isa)
+        at = np.array([names.index(label_of(part, i)) for i in range(len(part["rate"]))])
+        at = at + (place - (len(isas) - 1) / 2) * height
+        share = part["share_of_limit"]
+        axis.barh(at, share, height * 0.9, color=COLORS[place], label=isa)
+        for y, value, rate in zip(at, share, part["rate"]):
+            axis.annotate(f"{value:.2f}  ({rate:.2g} G/s)", (value, y), xytext=(4, 0),
+                          textcoords="offset points", va="center", fontsize=7, color=FAINT)
+    axis.axvline(1, color=FAINT, lw=1)
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.set_xlim(0, max(1.05, data["share_of_limit"].max()) * 1.3)
+    axis.set_xlabel("share of the limit's rate")
+    axis.grid(axis="y", visible=False)
+
+
 def sign(fig, data):
     """The provenance in small print."""
     width, height = fig.get_size_inches()

@@ -31,6 +31,9 @@ SMALL |= {
     "long_context": ["--length", "128,512", "--rows", "2", "--channels", "4"],
     "word_splitting": ["--n", "8,32", "--words", "1,2", "--seeds", "2", "--rows", "3"],
     "accumulator_design": ["--k", "256", "--m", "4", "--n", "4", "--fraction-bits", "9,13,23"],
+    "cast_throughput": ["--smoke"],
+    "quantize_throughput": ["--smoke"],
+    "emulation_throughput": ["--smoke"],
 }
 # The tensors of a run with tensors, of the experiments that take any.
 PAIRS = {

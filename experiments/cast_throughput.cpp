@@ -1,0 +1,169 @@
+// How fast arrays are cast, beside a loop that only reads and writes the same bytes.
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+
+#include "binade/formats/cast.hpp"
+#include "binade/formats/catalog.hpp"
+#include "limits.hpp"
+#include "sampling.hpp"
+#include "support.hpp"
+#include "timing.hpp"
+
+namespace binade::experiments {
+
+namespace {
+
+constexpr const char* kLimit = "limit";
+
+/// A cast, or the loop that moves as many bytes of the same widths.
+struct Trial : Timed {
+  std::string operation, format, rounding;
+  std::size_t elements;
+  int from_bytes, to_bytes;
+};
+
+/// Numbers, and room for what becomes of them.
+struct Arrays {
+  std::vector<float> numbers, values;
+  std::vector<std::uint32_t> out;  ///< room for the widest containers
+
+  Arrays(std::size_t count, std::uint64_t seed)
+      : numbers(sample("normal", count, seed)), values(count), out(count) {}
+};
+
+class Plan {
+ public:
+  Plan(const Arguments& arguments, std::vector<Trial>& trials)
+      : isas_(isa_argument(arguments)), trials_(trials) {}
+
+  /// One trial an ISA, and the limit for its widths where it is not there yet.
+  void add(const std::string& operation, const std::string& format, const std::string& rounding,
+           Arrays& arrays, int from_bytes, int to_bytes, const std::function<void()>& once) {
+    const std::size_t n = arrays.numbers.size();
+    for (const Isa isa : isas_) {
+      const auto same = [&](const Trial& t) {
+        return t.operation == kLimit && t.isa == isa && t.elements == n &&
+               t.from_bytes == from_bytes && t.to_bytes == to_bytes;
+      };
+      if (std::ranges::none_of(trials_, same)) {
+        const void* from = arrays.numbers.data();
+        void* to = arrays.out.data();
+        push(isa, kLimit, "-", "-", n, from_bytes, to_bytes,
+             [=] { limits().convert(from, from_bytes, to, to_bytes, n); });
+      }
+      push(isa, operation, format, rounding, n, from_bytes, to_bytes, once);
+    }
+  }
+
+ private:
+  /// Small arrays are done several times in a run, so that the clock can tell.
+  void push(Isa isa, const std::string& operation, const std::string& format,
+            const std::string& rounding, std::size_t n, int from_bytes, int to_bytes,
+            const std::function<void()>& once) {
+    const std::size_t calls = std::max<std::size_t>(1, (std::size_t{1} << 22) / n);
+    trials_.push_back({{isa, static_cast<double>(calls * n),
+                        [=] {
+                          for (std::size_t i = 0; i < calls; ++i) once();
+                        }},
+                       operation,
+                       format,
+                       rounding,
+                       n,
+                       from_bytes,
+                       to_bytes});
+  }
+
+  std::vector<Isa> isas_;
+  std::vector<Trial>& trials_;
+};
+
+void add_format(Plan& plan, const Arguments& arguments, const FormatInfo& format, Arrays& arrays) {
+  const FloatFormat f = format.format;
+  const int bytes = f.container_bits() / 8;
+  if (bytes > 4) throw std::invalid_argument("parameter formats: " + format.name + " is too wide");
+  const std::size_t n = arrays.numbers.size();
+  for (const std::string& rounding : arguments.text_list("roundings")) {
+    CastRules rules;
+    rules.rounding = parse_rounding(rounding);
+    rules.random_bits = 16;
+    plan.add("encode", format.name, rounding, arrays, 4, bytes, [&arrays, f, rules, n] {
+      cast(kFp32Format, arrays.numbers.data(), f, arrays.out.data(), n, rules, 1);
+    });
+  }
+  const auto codes = std::make_shared<std::vector<std::uint32_t>>(n);
+  cast(kFp32Format, arrays.numbers.data(), f, codes->data(), n);
+  plan.add("decode", format.name, "-", arrays, bytes, 4,
+           [&arrays, codes, f] { decode(f, codes->data(), arrays.values); });
+  plan.add("round_to", format.name, "nearest_even", arrays, 4, 4,
+           [&arrays, f] { round_to(f, arrays.numbers, arrays.values); });
+}
+
+Table run(const Arguments& arguments) {
+  std::vector<Trial> trials;
+  Plan plan(arguments, trials);
+  std::vector<std::unique_ptr<Arrays>> arrays;  // the trials hold references
+  for (const std::int64_t elements : arguments.integer_list("elements")) {
+    arrays.push_back(
+        std::make_unique<Arrays>(checked_size("elements", elements), seed_argument(arguments)));
+    for (const std::string& name : arguments.text_list("formats")) {
+      add_format(plan, arguments, parse_format(name), *arrays.back());
+    }
+  }
+  time_interleaved(trials, size_argument(arguments, "repeats"), arguments);
+  Table table;
+  for (const Trial& t : trials) {
+    const auto limit = std::ranges::find_if(trials, [&](const Trial& other) {
+      return other.operation == kLimit && other.isa == t.isa && other.elements == t.elements &&
+             other.from_bytes == t.from_bytes && other.to_bytes == t.to_bytes;
+    });
+    table.rows.push_back({t.operation, t.format, t.rounding, std::int64_t{t.from_bytes},
+                          std::int64_t{t.to_bytes}, count_cell(t.elements),
+                          std::string(isa_name(t.isa)), count_cell(t.seconds.size()), t.rate(0.5),
+                          t.rate(0.0), t.rate(1.0), t.rate(0.5) / limit->rate(0.5)});
+  }
+  table.notes.push_back(
+      "limit: a loop that reads and writes words of the same widths and does "
+      "nothing else, compiled for the same ISA; one thread");
+  return table;
+}
+
+}  // namespace
+
+Experiment cast_throughput() {
+  Experiment e;
+  e.name = "cast_throughput";
+  e.question = "How fast is a cast, beside a loop that only reads and writes?";
+  e.source = "this project";
+  e.parameters = {
+      {"formats", "e4m3,e5m2,fp16,bf16,e5m6,binary8p4se", "e4m3,fp16", "of the codes", {}},
+      {"roundings", "nearest_even,toward_zero,stochastic_b", "nearest_even", "of encode", {}},
+      {"elements",
+       "16777216,65536",
+       "1024",
+       "lengths of the arrays: beyond the caches, within",
+       {}},
+      isa_parameter(),
+      {"repeats", "7", "3", "timed runs of each, interleaved", {}},
+      seed_parameter(),
+  };
+  e.columns = {
+      {"operation", "", "encode (fp32 to codes), decode (codes to fp32), round_to, or limit"},
+      {"format", "", "of the codes"},
+      {"rounding", "", "of encode and round_to"},
+      {"from_bytes", "B", "read for each element"},
+      {"to_bytes", "B", "written for each element"},
+      {"elements", "", "of the array"},
+      {"isa", "", "instruction set of the loops"},
+      {"repeats", "", "timed runs"},
+      {"rate", "G/s", "elements a second of wall time, median run"},
+      {"rate_slowest", "G/s", "the same of the slowest run"},
+      {"rate_fastest", "G/s", "the same of the fastest run"},
+      {"share_of_limit", "", "median rate over the limit's for the same widths, length and ISA"},
+  };
+  e.measures_time = true;
+  e.run = run;
+  return e;
+}
+
+}  // namespace binade::experiments
