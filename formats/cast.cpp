@@ -72,8 +72,8 @@ void cast_scalar(FloatFormat from, const void* source, FloatFormat to, void* tar
   }
 }
 
-/// Whether the loops may work on words of this kind: the source widens to it exactly and the target
-/// is rounded from it in one step.
+/// Whether the loops may work on values of this kind: the source widens to it exactly and the
+/// target is rounded from it in one step.
 template <class Word>
 bool word_serves(FloatFormat from, FloatFormat to) {
   constexpr FloatFormat wide = sizeof(Word) == 4 ? kFp32Format : kFp64Format;
@@ -81,37 +81,78 @@ bool word_serves(FloatFormat from, FloatFormat to) {
          detail::source_word_suffices<Word>(to);
 }
 
-template <class Word>
+/// Encodes values by the lanes where they serve, else by the loop for all formats.
+class Encoder32 {
+ public:
+  Encoder32(const CastKernels& k, FloatFormat f, CastRules rules)
+      : plan_(detail::make_plan<std::uint32_t>(f, rules)),
+        padding_(f.padding_bits),
+        any_(k.encode32[static_cast<int>(rules.rounding)][detail::container_index(f)]) {
+    if (!detail::lanes_serve(f, rules)) return;
+    lane_plan_ = detail::make_lane_plan(f, plan_);
+    lanes_ = k.lanes[static_cast<int>(rules.rounding)][detail::container_index(f)]
+                    [lane_plan_.is_plain() ? 1 : 0];
+  }
+  void operator()(const float* values, void* target, std::size_t n, RandomStream random) const {
+    if (lanes_ != nullptr) {
+      lanes_(values, target, n, lane_plan_, padding_, random);
+    } else {
+      any_(values, target, n, plan_, padding_, random);
+    }
+  }
+
+ private:
+  EncodePlan<std::uint32_t> plan_;
+  int padding_;
+  detail::EncodeLoop<float> any_;
+  detail::LanePlan lane_plan_{};
+  detail::LanesLoop lanes_ = nullptr;
+};
+
+class Encoder64 {
+ public:
+  Encoder64(const CastKernels& k, FloatFormat f, CastRules rules)
+      : plan_(detail::make_plan<std::uint64_t>(f, rules)),
+        padding_(f.padding_bits),
+        loop_(k.encode64[static_cast<int>(rules.rounding)][detail::container_index(f)]) {}
+  void operator()(const double* values, void* target, std::size_t n, RandomStream random) const {
+    loop_(values, target, n, plan_, padding_, random);
+  }
+
+ private:
+  EncodePlan<std::uint64_t> plan_;
+  int padding_;
+  detail::EncodeLoop<double> loop_;
+};
+
+template <class Float>
 void cast_blocks(FloatFormat from, const std::byte* source, FloatFormat to, std::byte* target,
                  std::size_t count, CastRules rules, RandomStream random) {
-  constexpr FloatFormat wide = sizeof(Word) == 4 ? kFp32Format : kFp64Format;
+  constexpr bool kSingle = sizeof(Float) == 4;
+  constexpr FloatFormat wide = kSingle ? kFp32Format : kFp64Format;
   constexpr std::size_t kBlock = 2048;
   const CastKernels& k = kernels();
-  const EncodePlan<Word> plan = detail::make_plan<Word>(to, rules);
-  const int rounding = static_cast<int>(rules.rounding);
-  const auto encode_loop = [&] {
-    if constexpr (sizeof(Word) == 4) {
-      const auto named = rules.rounding == Rounding::kNearestEven ? k.encode32_named(to) : nullptr;
-      return named != nullptr ? named : k.encode32[rounding][detail::container_index(to)];
-    } else {
-      return k.encode64[rounding][detail::container_index(to)];
-    }
-  }();
+  const std::conditional_t<kSingle, Encoder32, Encoder64> encode_values(k, to, rules);
   const std::size_t in_bytes = static_cast<std::size_t>(from.container_bits()) / 8;
   const std::size_t out_bytes = static_cast<std::size_t>(to.container_bits()) / 8;
-  alignas(64) Word buffer[kBlock];
+  // The loops take values where they lie, unless that is where the codes go, or between two values.
+  const bool where_they_lie = from == wide && source != target &&
+                              reinterpret_cast<std::uintptr_t>(source) % alignof(Float) == 0;
+  alignas(64) Float buffer[kBlock];
   for (std::size_t at = 0; at < count; at += kBlock) {
     const std::size_t n = std::min(kBlock, count - at);
     const std::byte* in = source + at * in_bytes;
-    if (from == wide) {
-      std::memcpy(buffer, in, n * sizeof(Word));  // also makes casting in place safe
-    } else if constexpr (sizeof(Word) == 4) {
+    const Float* values = buffer;
+    if (where_they_lie) {
+      values = reinterpret_cast<const Float*>(in);
+    } else if (from == wide) {
+      std::memcpy(buffer, in, n * sizeof(Float));
+    } else if constexpr (kSingle) {
       k.decode32[detail::container_index(from)](in, buffer, n, from);
     } else {
       k.decode64[detail::container_index(from)](in, buffer, n, from);
     }
-    encode_loop(buffer, target + at * out_bytes, n, plan, to.padding_bits,
-                RandomStream{random.seed, random.first + at});
+    encode_values(values, target + at * out_bytes, n, RandomStream{random.seed, random.first + at});
   }
 }
 
@@ -120,12 +161,22 @@ void cast_stream(FloatFormat from, const void* source, FloatFormat to, void* tar
   const auto* in = static_cast<const std::byte*>(source);
   auto* out = static_cast<std::byte*>(target);
   if (word_serves<std::uint32_t>(from, to)) {
-    cast_blocks<std::uint32_t>(from, in, to, out, count, rules, random);
+    cast_blocks<float>(from, in, to, out, count, rules, random);
   } else if (word_serves<std::uint64_t>(from, to)) {
-    cast_blocks<std::uint64_t>(from, in, to, out, count, rules, random);
+    cast_blocks<double>(from, in, to, out, count, rules, random);
   } else {
     cast_scalar(from, source, to, target, count, rules, random);
   }
+}
+
+/// What the codes of a lane plan are worth, as fp32 patterns.
+detail::RoundPlan round_plan(FloatFormat f, const detail::LanePlan& lanes,
+                             const EncodePlan<std::uint32_t>& plan) {
+  const auto pattern = [f](std::uint64_t code) {
+    return static_cast<std::uint32_t>(convert(f, code, kFp32Format, kIeeeRules));
+  };
+  return {lanes, pattern(f.max_finite_code()), pattern(plan.overflow[0]) & 0x7fffffff,
+          pattern(plan.nan[0]), pattern(plan.nan[0]) ^ pattern(plan.nan[1])};
 }
 
 void check(CastRules rules) {
@@ -199,6 +250,14 @@ void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded,
     throw std::invalid_argument("round_to: " + std::to_string(x.size()) + " inputs for " +
                                 std::to_string(rounded.size()) + " outputs");
   }
+  if (rules.rounding == Rounding::kNearestEven && detail::lanes_serve(f, rules)) {
+    const auto plan = detail::make_plan<std::uint32_t>(f, rules);
+    const auto lanes = detail::make_lane_plan(f, plan);
+    if (lanes.is_plain()) {
+      kernels().round(x.data(), rounded.data(), x.size(), round_plan(f, lanes, plan));
+      return;
+    }
+  }
   constexpr std::size_t kBlock = 2048;
   std::uint64_t codes[kBlock];
   for (std::size_t at = 0; at < x.size(); at += kBlock) {
@@ -214,17 +273,8 @@ void decode(FloatFormat f, const void* codes, std::span<float> values) {
     cast(f, codes, kFp32Format, values.data(), values.size(), kIeeeRules);
     return;
   }
-  // Nothing to round: the words of the decode loop are the result.
-  constexpr std::size_t kBlock = 2048;
-  alignas(64) std::uint32_t words[kBlock];
-  const auto loop = kernels().decode32[detail::container_index(f)];
-  const auto* in = static_cast<const std::byte*>(codes);
-  const std::size_t width = static_cast<std::size_t>(f.container_bits()) / 8;
-  for (std::size_t at = 0; at < values.size(); at += kBlock) {
-    const std::size_t n = std::min(kBlock, values.size() - at);
-    loop(in + at * width, words, n, f);
-    std::memcpy(values.data() + at, words, n * sizeof(float));
-  }
+  // Nothing to round: what the decode loop gives is the result.
+  kernels().decode32[detail::container_index(f)](codes, values.data(), values.size(), f);
 }
 
 Rounding parse_rounding(std::string_view name) {

@@ -3,15 +3,15 @@
 // so that no copy made for one instruction set can be linked into another (tests/layout checks).
 #include "binade/formats/cast.hpp"
 
-#include "binade/formats/visit.hpp"
 #include "cast_kernels.hpp"
 
 namespace binade::detail::BINADE_ISA {
 namespace {
 
-template <Rounding rounding, class Word, class Container>
-void encode_loop(const Word* __restrict source, void* __restrict target, std::size_t count,
-                 const EncodePlan<Word>& shared_plan, int padding, RandomStream random) {
+template <Rounding rounding, class Float, class Container>
+void encode_loop(const Float* __restrict source, void* __restrict target, std::size_t count,
+                 const EncodePlan<WordOf<Float>>& shared_plan, int padding, RandomStream random) {
+  using Word = WordOf<Float>;
   const EncodePlan<Word> plan = shared_plan;  // a local, so that stores cannot change it
   auto* out = static_cast<Container*>(target);
   for (std::size_t i = 0; i < count; ++i) {
@@ -19,94 +19,100 @@ void encode_loop(const Word* __restrict source, void* __restrict target, std::si
     if constexpr (is_stochastic(rounding)) {
       draw = random_at(random.seed, random.first + i) & ((Word{1} << plan.random_bits) - 1);
     }
-    out[i] = static_cast<Container>(encode_word<rounding, Word>(plan, source[i], draw) << padding);
-  }
-}
-
-template <class Tag, class Container>
-void encode_named_loop(const std::uint32_t* __restrict source, void* __restrict target,
-                       std::size_t count, const EncodePlan<std::uint32_t>& shared_plan, int,
-                       RandomStream) {
-  EncodePlan<std::uint32_t> plan = shared_plan;
-  // What the rules cannot change is a constant here.
-  plan.mantissa_bits = Tag::format.mantissa_bits;
-  plan.emin = Tag::format.emin();
-  plan.zero_offset = 0;
-  plan.signed_zero = Tag::format.has_negative_zero() ? 1 : 0;
-  auto* out = static_cast<Container*>(target);
-  for (std::size_t i = 0; i < count; ++i) {
     out[i] = static_cast<Container>(
-        encode_word<Rounding::kNearestEven, std::uint32_t>(plan, source[i], 0));
+        encode_word<rounding, Word>(plan, bit_cast<Word>(source[i]), draw) << padding);
   }
 }
 
-template <class Word, class Container>
-void decode_loop(const void* __restrict source, Word* __restrict target, std::size_t count,
+template <Rounding rounding, class Container, bool plain>
+void encode_lanes_loop(const float* __restrict source, void* __restrict target, std::size_t count,
+                       const LanePlan& shared_plan, int padding, RandomStream random) {
+  const LanePlan plan = shared_plan;  // a local, so that stores cannot change it
+  auto* __restrict out = static_cast<Container*>(target);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint32_t draw = 0;
+    if constexpr (is_stochastic(rounding)) {
+      draw = random_at(random.seed, random.first + i) & ((1u << plan.random_bits) - 1);
+    }
+    const auto bits = bit_cast<std::uint32_t>(source[i]);
+    out[i] = static_cast<Container>(lane_encode<rounding, plain>(plan, bits, draw) << padding);
+  }
+}
+
+void round_loop(const float* source, float* target, std::size_t count,
+                const RoundPlan& shared_plan) {
+  const RoundPlan plan = shared_plan;
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC ivdep  // the arrays are apart or the same
+#endif
+  for (std::size_t i = 0; i < count; ++i) {
+    target[i] = bit_cast<float>(lane_round_value(plan, bit_cast<std::uint32_t>(source[i])));
+  }
+}
+
+template <class Float, class Container>
+void decode_loop(const void* __restrict source, Float* __restrict target, std::size_t count,
                  FloatFormat f) {
-  constexpr bool kSingle = sizeof(Word) == 4;
-  using Float = std::conditional_t<kSingle, float, double>;
-  using Signed = std::conditional_t<kSingle, std::int32_t, std::int64_t>;
+  constexpr bool kSingle = sizeof(Float) == 4;
+  using Word = WordOf<Float>;
+  using Signed = std::conditional_t<kSingle, std::int32_t, std::int64_t>;  // compares in one step
   constexpr int kTop = kSingle ? 23 : 52;
   constexpr int kBias = kSingle ? 127 : 1023;
   constexpr int kSignShift = kSingle ? 31 : 63;
   constexpr Word kInfinity = Word{2 * kBias + 1} << kTop;
-  constexpr Word kQuiet = Word{1} << (kTop - 1);
+  constexpr Word kQuiet = kInfinity | Word{1} << (kTop - 1);
   const Word magnitude_mask = static_cast<Word>(f.magnitude_mask());
-  const Word sign_bit = static_cast<Word>(f.sign_bit());
-  const Word first_normal = f.specials.has_zero ? Word{1} << f.mantissa_bits : Word{0};
+  const int sign_shift = f.magnitude_bits();
+  const Word signed_mask = f.is_signed ? 1 : 0;
+  // Under the target's own bias subnormals are patterns of the target as they stand.
+  const bool has_subnormals = f.specials.has_zero && f.bias != kBias;
+  const auto first_normal =
+      static_cast<Signed>(has_subnormals ? Word{1} << f.mantissa_bits : Word{0});
   const int lift = kTop - f.mantissa_bits;
-  const int rebias = kBias - f.bias;
-  const Word last_finite = static_cast<Word>(f.max_finite_code());
-  const bool infinity = f.has_infinity();
-  const bool nan_at_negative_zero = f.specials.nan == NanCodes::kNegativeZero;
+  const Word rebias = static_cast<Word>(kBias - f.bias) << kTop;
+  const auto last_finite = static_cast<Signed>(f.max_finite_code());
+  const Signed at_infinity = f.has_infinity() ? last_finite + 1 : -1;
+  const Signed nan_above = f.has_infinity() ? last_finite + 1 : last_finite;
+  // A code that no array holds, where -0 is a number.
+  const Word nan_code =
+      f.specials.nan == NanCodes::kNegativeZero ? static_cast<Word>(f.sign_bit()) : ~Word{0};
   // 2^min_ulp_exponent, which for fp32 targets may itself be subnormal.
   const Word ulp_bits = static_cast<Word>(
       kSingle ? encode(kFp32Format, Unpacked{ValueClass::kFinite, false, f.min_ulp_exponent(), 1})
               : encode(kFp64Format, Unpacked{ValueClass::kFinite, false, f.min_ulp_exponent(), 1}));
-  const Float ulp = bit_cast<Float>(ulp_bits);
+  const Float ulp = has_subnormals ? bit_cast<Float>(ulp_bits) : Float{0};
   const auto* in = static_cast<const Container*>(source);
   for (std::size_t i = 0; i < count; ++i) {
     const Word code = static_cast<Word>(in[i] >> f.padding_bits);
     const Word magnitude = code & magnitude_mask;
-    const bool negative = (code & sign_bit) != 0;
-    const Word direct =
-        static_cast<Word>((magnitude << lift) + (static_cast<Word>(rebias) << kTop));
+    const auto position = static_cast<Signed>(magnitude);
     // Subnormals: an integer times the last place, exact because the format embeds in the target.
-    const Float integer = static_cast<Float>(static_cast<Signed>(min_of(magnitude, first_normal)));
-    const Word small = bit_cast<Word>(integer * ulp);
-    Word bits = magnitude >= first_normal ? direct : small;
-    const bool at_infinity = infinity && magnitude == last_finite + 1;
-    const bool is_nan =
-        (magnitude > last_finite && !at_infinity) || (nan_at_negative_zero && code == sign_bit);
-    bits = at_infinity ? kInfinity : bits;
-    bits = is_nan ? kInfinity | kQuiet : bits;
-    target[i] = bits | (static_cast<Word>(negative) << kSignShift);
+    const Word small = bit_cast<Word>(static_cast<Float>(min_of(position, first_normal)) * ulp);
+    Word bits = first_normal > position ? small : (magnitude << lift) + rebias;
+    bits = position == at_infinity ? kInfinity : bits;
+    bits = position > nan_above ? kQuiet : bits;
+    bits = code == nan_code ? kQuiet : bits;
+    bits |= ((code >> sign_shift) & signed_mask) << kSignShift;
+    target[i] = bit_cast<Float>(bits);
   }
 }
 
 template <Rounding rounding>
 constexpr void fill_rounding(CastKernels& k) {
   constexpr int r = static_cast<int>(rounding);
-  k.encode32[r][0] = encode_loop<rounding, std::uint32_t, std::uint8_t>;
-  k.encode32[r][1] = encode_loop<rounding, std::uint32_t, std::uint16_t>;
-  k.encode32[r][2] = encode_loop<rounding, std::uint32_t, std::uint32_t>;
-  k.encode64[r][0] = encode_loop<rounding, std::uint64_t, std::uint8_t>;
-  k.encode64[r][1] = encode_loop<rounding, std::uint64_t, std::uint16_t>;
-  k.encode64[r][2] = encode_loop<rounding, std::uint64_t, std::uint32_t>;
-  k.encode64[r][3] = encode_loop<rounding, std::uint64_t, std::uint64_t>;
-}
-
-EncodeLoop<std::uint32_t> encode32_named(FloatFormat f) {
-  EncodeLoop<std::uint32_t> loop = nullptr;
-  visit_format(f, [&]<class Tag>() {
-    constexpr FloatFormat format = Tag::format;
-    if constexpr (source_word_suffices<std::uint32_t>(format) && format.padding_bits == 0 &&
-                  format.bits() <= 16) {
-      loop = encode_named_loop<
-          Tag, std::conditional_t<format.container_bits() == 8, std::uint8_t, std::uint16_t>>;
-    }
-  });
-  return loop;
+  k.encode32[r][0] = encode_loop<rounding, float, std::uint8_t>;
+  k.encode32[r][1] = encode_loop<rounding, float, std::uint16_t>;
+  k.encode32[r][2] = encode_loop<rounding, float, std::uint32_t>;
+  k.lanes[r][0][false] = encode_lanes_loop<rounding, std::uint8_t, false>;
+  k.lanes[r][0][true] = encode_lanes_loop<rounding, std::uint8_t, true>;
+  k.lanes[r][1][false] = encode_lanes_loop<rounding, std::uint16_t, false>;
+  k.lanes[r][1][true] = encode_lanes_loop<rounding, std::uint16_t, true>;
+  k.lanes[r][2][false] = encode_lanes_loop<rounding, std::uint32_t, false>;
+  k.lanes[r][2][true] = encode_lanes_loop<rounding, std::uint32_t, true>;
+  k.encode64[r][0] = encode_loop<rounding, double, std::uint8_t>;
+  k.encode64[r][1] = encode_loop<rounding, double, std::uint16_t>;
+  k.encode64[r][2] = encode_loop<rounding, double, std::uint32_t>;
+  k.encode64[r][3] = encode_loop<rounding, double, std::uint64_t>;
 }
 
 constexpr CastKernels make_kernels() {
@@ -120,14 +126,14 @@ constexpr CastKernels make_kernels() {
   fill_rounding<Rounding::kStochasticA>(k);
   fill_rounding<Rounding::kStochasticB>(k);
   fill_rounding<Rounding::kStochasticC>(k);
-  k.decode32[0] = decode_loop<std::uint32_t, std::uint8_t>;
-  k.decode32[1] = decode_loop<std::uint32_t, std::uint16_t>;
-  k.decode32[2] = decode_loop<std::uint32_t, std::uint32_t>;
-  k.decode64[0] = decode_loop<std::uint64_t, std::uint8_t>;
-  k.decode64[1] = decode_loop<std::uint64_t, std::uint16_t>;
-  k.decode64[2] = decode_loop<std::uint64_t, std::uint32_t>;
-  k.decode64[3] = decode_loop<std::uint64_t, std::uint64_t>;
-  k.encode32_named = encode32_named;
+  k.round = round_loop;
+  k.decode32[0] = decode_loop<float, std::uint8_t>;
+  k.decode32[1] = decode_loop<float, std::uint16_t>;
+  k.decode32[2] = decode_loop<float, std::uint32_t>;
+  k.decode64[0] = decode_loop<double, std::uint8_t>;
+  k.decode64[1] = decode_loop<double, std::uint16_t>;
+  k.decode64[2] = decode_loop<double, std::uint32_t>;
+  k.decode64[3] = decode_loop<double, std::uint64_t>;
   return k;
 }
 

@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "binade/formats/codec.hpp"
 #include "binade/formats/isa.hpp"
+#include "encode_lanes.hpp"
 
 namespace binade::detail {
 
@@ -21,22 +23,31 @@ struct RandomStream {
   std::uint64_t first;  ///< the index of the first element
 };
 
-/// source: fp32 or fp64 bits; target: containers. Padding bits are written as zeros.
-template <class Word>
-using EncodeLoop = void (*)(const Word* source, void* target, std::size_t count,
-                            const EncodePlan<Word>& plan, int padding, RandomStream random);
-/// source: containers; target: fp32 or fp64 bits. The format embeds in the target and its normal
-/// numbers are normal there.
-template <class Word>
-using DecodeLoop = void (*)(const void* source, Word* target, std::size_t count, FloatFormat f);
+template <class Float>
+using WordOf = std::conditional_t<sizeof(Float) == 4, std::uint32_t, std::uint64_t>;
+
+/// target: containers. Padding bits are written as zeros.
+template <class Float>
+using EncodeLoop = void (*)(const Float* source, void* target, std::size_t count,
+                            const EncodePlan<WordOf<Float>>& plan, int padding,
+                            RandomStream random);
+/// The same for formats and rules that lanes_serve.
+using LanesLoop = void (*)(const float* source, void* target, std::size_t count,
+                           const LanePlan& plan, int padding, RandomStream random);
+/// Rounds to values; source and target are apart or the same.
+using RoundLoop = void (*)(const float* source, float* target, std::size_t count,
+                           const RoundPlan& plan);
+/// source: containers. The format embeds in the target and its normal numbers are normal there.
+template <class Float>
+using DecodeLoop = void (*)(const void* source, Float* target, std::size_t count, FloatFormat f);
 
 struct CastKernels {
-  EncodeLoop<std::uint32_t> encode32[kRoundings][3];
-  EncodeLoop<std::uint64_t> encode64[kRoundings][4];
-  DecodeLoop<std::uint32_t> decode32[3];
-  DecodeLoop<std::uint64_t> decode64[4];
-  /// Loops with the format known at compile time, nearest even; null where there is none.
-  EncodeLoop<std::uint32_t> (*encode32_named)(FloatFormat f);
+  EncodeLoop<float> encode32[kRoundings][3];
+  LanesLoop lanes[kRoundings][3][2];  ///< the last index: plan.is_plain()
+  EncodeLoop<double> encode64[kRoundings][4];
+  RoundLoop round;  ///< to nearest even, plans of plain lanes
+  DecodeLoop<float> decode32[3];
+  DecodeLoop<double> decode64[4];
 };
 
 namespace baseline {
