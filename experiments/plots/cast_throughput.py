@@ -19,7 +19,7 @@ def draw(data):
         "How fast is a cast, beside a loop that only reads and writes?",
         "Median rate of one thread over the limit's: a loop over words of the same widths, compiled "
         "for the same instruction set. fp32 to codes and back.",
-        (5.2 * len(sizes) + 1.4, 2.2 + 0.17 * len(names) * len(isas)), ncols=len(sizes),
+        (max(8, 5.2 * len(sizes) + 1.4), 2.2 + 0.17 * len(names) * len(isas)), ncols=len(sizes),
         sharey=True, squeeze=False)
     for axis, size in zip(axes[0], sizes):
         style.draw_shares(axis, rows.where(elements=size), names, label_of, isas)
