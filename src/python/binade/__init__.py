@@ -6,7 +6,7 @@
 """
 
 from . import experiments, plot, size
-from ._conformance import Case, Report, check
+from ._conformance import check
 from ._core import version as __version__
 from ._diagnose import Diagnosis, diagnose
 from ._formats import Format, decode, encode, formats, round_to
@@ -14,6 +14,7 @@ from ._machine import isa, set_isa, supported_isas
 from ._matmul import Explanation, dot, explain, gemm, instruction, instructions, profile, profiles
 from ._metrics import errors, metrics
 from ._probe import Probe, probe, probe_recorded
+from ._report import Case, Report
 from ._scaling import Quantized, dequantize, quantize, recipe, recipes
 
 __all__ = [

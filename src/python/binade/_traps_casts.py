@@ -11,7 +11,7 @@ import numpy as np
 from . import _core
 from ._arrays import (FP64, Array, cast_containers, container_dtype, containers, dtype_of,
                       float_format, to_numpy)
-from ._conformance import Case, Report
+from ._report import Case, Report
 
 _EXHAUSTIVE_CODES = 1 << 10  # of formats with more, the ends of the axis and some codes between
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _core
 from ._arrays import Array, container_dtype, containers, to_numpy
-from ._conformance import Case, Report
+from ._report import Case, Report
 from ._matmul import _scales
 from ._scaling import Quantized, element_format, quantize
 
