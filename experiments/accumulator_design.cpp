@@ -27,21 +27,33 @@ Instruction unit(const FormatInfo& format, int fraction_bits, int group) {
   return i;
 }
 
+/// Quantised operands, the exact product of their values, and that of their magnitudes.
 struct Problem {
-  std::string distribution;
+  std::string distribution, scaling;
   FormatInfo format;
   std::size_t k = 0;
   Quantized a, b;
   std::vector<double> exact;
   std::vector<double> magnitude;  ///< |A| |B|^T
+
+  /// Scales of a whole tensor are common factors of all outputs and play no part.
+  bool is_scaled() const { return scaling != "tensor"; }
 };
 
-GemmOperand codes_of(const Quantized& q) { return {q.element, q.codes.data(), q.rows}; }
+GemmOperand operand_of(const Problem& p, const Quantized& q) {
+  GemmOperand operand{q.element, q.codes.data(), q.rows};
+  if (p.is_scaled()) {
+    operand.scales = q.scales;
+    operand.scale_rows = q.scale_rows;
+    operand.scale_cols = q.scale_cols;
+  }
+  return operand;
+}
 
-std::vector<double> exact_product(const Quantized& a, const Quantized& b, std::size_t k,
+std::vector<double> exact_product(const Problem& p, const Quantized& a, const Quantized& b,
                                   int threads) {
   std::vector<double> d(a.rows * b.rows);
-  exact_gemm(codes_of(a), codes_of(b), k, d, threads);
+  exact_gemm(operand_of(p, a), operand_of(p, b), p.k, d, threads);
   return d;
 }
 
@@ -51,23 +63,26 @@ Quantized without_signs(Quantized q) {
   return q;
 }
 
-Problem make_problem(const std::string& distribution, const std::string& format,
-                     const Arguments& arguments) {
+Problem make_problem(const InputTensor& a, const InputTensor& b, const std::string& format,
+                     const std::string& scaling, int threads) {
+  if (a.cols != b.cols) {
+    throw std::invalid_argument("tensors " + a.name + " and " + b.name + ": rows of " +
+                                std::to_string(a.cols) + " and " + std::to_string(b.cols) +
+                                " elements, expected equal lengths K");
+  }
   Problem p;
-  p.distribution = distribution;
+  p.distribution = a.name;
+  p.scaling = scaling;
   p.format = parse_format(format);
-  p.k = size_argument(arguments, "k");
-  const auto operand = [&](const char* rows, std::uint64_t stream) {
-    const std::size_t count = size_argument(arguments, rows);
-    return quantize(
-        sample(distribution, count * p.k, seed_argument(arguments), stream, arguments.threads),
-        count, p.k, find_scale_recipe("deepgemm"), kPerTensor, ScaleType::kFp32, p.format.format,
-        arguments.threads);
+  p.k = a.cols;
+  const auto quantized = [&](const InputTensor& x, Granularity block) {
+    return quantize(x.values, x.rows, x.cols, find_scale_recipe("deepgemm"),
+                    p.is_scaled() ? block : kPerTensor, ScaleType::kFp32, p.format.format, threads);
   };
-  p.a = operand("m", 0);
-  p.b = operand("n", 1);
-  p.exact = exact_product(p.a, p.b, p.k, arguments.threads);
-  p.magnitude = exact_product(without_signs(p.a), without_signs(p.b), p.k, arguments.threads);
+  p.a = quantized(a, {1, 128});
+  p.b = quantized(b, {128, 128});
+  p.exact = exact_product(p, p.a, p.b, threads);
+  p.magnitude = exact_product(p, without_signs(p.a), without_signs(p.b), threads);
   return p;
 }
 
@@ -76,13 +91,15 @@ Problem make_problem(const std::string& distribution, const std::string& format,
 /// itself; both are at most the sum of the chain's magnitudes, which truncation never raises. Each
 /// promotion rounds to FP32. Largest products of subnormal operands, whose exponent exceeds their
 /// size, are left out.
-double a_priori_bound(std::size_t k, int fraction_bits, int group, std::int64_t interval) {
+double a_priori_bound(std::size_t k, int fraction_bits, int group, std::int64_t interval,
+                      bool is_scaled) {
   const double chain = interval == 0
                            ? static_cast<double>(k)
                            : std::min(static_cast<double>(k), static_cast<double>(interval));
   const double steps = std::ceil(chain / group);
   const double chains = interval == 0 ? 0 : std::ceil(static_cast<double>(k) / chain);
-  return steps * (group + 2) * std::ldexp(1.0, -fraction_bits) + chains * 0x1p-24;
+  const double roundings = chains + (is_scaled ? 2 : 0);
+  return steps * (group + 2) * std::ldexp(1.0, -fraction_bits) + roundings * 0x1p-24;
 }
 
 void add_row(Table& table, const Problem& p, int fraction_bits, int group, std::int64_t interval,
@@ -93,18 +110,19 @@ void add_row(Table& table, const Problem& p, int fraction_bits, int group, std::
   options.promotion_interval = static_cast<int>(interval);
   options.threads = threads;
   std::vector<float> computed(p.exact.size());
-  gemm(find_gemm_profile("cublaslt"), codes_of(p.a), codes_of(p.b), p.k, kFp32Format,
-       computed.data(), options);
+  gemm(find_gemm_profile(p.is_scaled() ? "deepgemm" : "cublaslt"), operand_of(p, p.a),
+       operand_of(p, p.b), p.k, kFp32Format, computed.data(), options);
   const ErrorMetrics m = error_metrics(std::span<const float>(computed), p.exact);
   double backward = 0;
   for (std::size_t i = 0; i < p.exact.size(); ++i) {
     if (p.magnitude[i] == 0) continue;
     backward = std::max(backward, std::fabs(computed[i] - p.exact[i]) / p.magnitude[i]);
   }
-  table.rows.push_back(
-      {p.distribution, p.format.name, std::int64_t{fraction_bits}, std::int64_t{group}, interval,
-       std::int64_t{1 + instruction.model.result.exponent_bits + fraction_bits}, m.max_over_mean,
-       m.fro_rel, m.bias, backward, a_priori_bound(p.k, fraction_bits, group, interval)});
+  table.rows.push_back({p.distribution, p.format.name, p.scaling, std::int64_t{fraction_bits},
+                        std::int64_t{group}, interval,
+                        std::int64_t{1 + instruction.model.result.exponent_bits + fraction_bits},
+                        m.max_over_mean, m.fro_rel, m.bias, backward,
+                        a_priori_bound(p.k, fraction_bits, group, interval, p.is_scaled())});
 }
 
 int small(const std::string& name, std::int64_t value, std::int64_t least, std::int64_t most) {
@@ -114,28 +132,59 @@ int small(const std::string& name, std::int64_t value, std::int64_t least, std::
                               std::to_string(most));
 }
 
-Table run(const Arguments& arguments) {
-  const auto distributions = arguments.text_list("distributions"),
-             formats = arguments.text_list("formats");
-  const auto fraction_bits = arguments.integer_list("fraction_bits"),
-             groups = arguments.integer_list("groups"),
-             intervals = arguments.integer_list("intervals");
-  Table table;
-  Progress progress{arguments, distributions.size() * formats.size() * fraction_bits.size() *
-                                   groups.size() * intervals.size()};
-  for (const std::string& distribution : distributions) {
-    for (const std::string& format : formats) {
-      const Problem p = make_problem(distribution, format, arguments);
-      for (const std::int64_t group : groups) {
-        for (const std::int64_t interval : intervals) {
-          for (const std::int64_t bits : fraction_bits) {
-            add_row(table, p, small("fraction_bits", bits, 1, 23), small("groups", group, 1, 256),
-                    small("intervals", interval, 0, 1 << 24), arguments.threads);
-            progress.step();
-          }
-        }
+/// Chains must end where a block's scale does.
+bool fits(const Problem& p, std::int64_t interval) {
+  return !p.is_scaled() || (interval > 0 && 128 % interval == 0);
+}
+
+void add_rows(Table& table, const Problem& p, const Arguments& arguments, Progress& progress) {
+  for (const std::int64_t group : arguments.integer_list("groups")) {
+    for (const std::int64_t interval : arguments.integer_list("intervals")) {
+      for (const std::int64_t bits : arguments.integer_list("fraction_bits")) {
+        progress.step();
+        if (!fits(p, small("intervals", interval, 0, 1 << 24))) continue;
+        add_row(table, p, small("fraction_bits", bits, 1, 23), small("groups", group, 1, 256),
+                interval, arguments.threads);
       }
     }
+  }
+}
+
+InputTensor random_operand(const std::string& distribution, const std::string& rows, std::size_t k,
+                           const Arguments& arguments, std::uint64_t stream) {
+  const std::size_t count = size_argument(arguments, rows);
+  return {distribution,
+          sample(distribution, count * k, seed_argument(arguments), stream, arguments.threads),
+          count, k};
+}
+
+Table run(const Arguments& arguments) {
+  const auto formats = arguments.text_list("formats"), scalings = arguments.text_list("scalings");
+  const auto distributions =
+      arguments.tensor ? std::vector<std::string>{"normal"} : arguments.text_list("distributions");
+  Table table;
+  Progress progress{arguments, distributions.size() * formats.size() * scalings.size() *
+                                   arguments.integer_list("fraction_bits").size() *
+                                   arguments.integer_list("groups").size() *
+                                   arguments.integer_list("intervals").size()};
+  for (const std::string& name : distributions) {
+    const InputTensor a =
+        arguments.tensor ? *arguments.tensor
+                         : random_operand(name, "m", size_argument(arguments, "k"), arguments, 0);
+    const InputTensor b = arguments.second_tensor ? *arguments.second_tensor
+                                                  : random_operand(name, "n", a.cols, arguments, 1);
+    for (const std::string& format : formats) {
+      for (const std::string& scaling : scalings) {
+        add_rows(table, make_problem(a, b, format, scaling, arguments.threads), arguments,
+                 progress);
+      }
+    }
+    if (arguments.tensor) table.notes.push_back("A is " + a.name + ", B is " + b.name);
+  }
+  if (table.rows.empty()) {
+    throw std::invalid_argument(
+        "parameter intervals: found " + arguments.text("intervals") +
+        ", expected a divisor of 128 among them: scales of 1x128 change there");
   }
   return table;
 }
@@ -151,7 +200,12 @@ Experiment accumulator_design() {
       "manner of Blanchard, Higham, Lopez, Mary, Pranesh (SIAM J. Sci. Comput. 2020)";
   e.parameters = {
       {"distributions", "normal,uniform01", "normal", "of A and of B", distribution_names()},
-      {"formats", "e4m3,e5m2", "e4m3", "of A and B, one scale a tensor", {"e4m3", "e5m2"}},
+      {"formats", "e4m3,e5m2", "e4m3", "of A and B", {"e4m3", "e5m2"}},
+      {"scalings",
+       "tensor,1x128",
+       "",
+       "one scale a tensor, or 1x128 by 128x128 as DeepGEMM applies them",
+       {"tensor", "1x128"}},
       {"fraction_bits",
        "7,9,11,13,15,17,19,21,23",
        "13,23",
@@ -165,8 +219,9 @@ Experiment accumulator_design() {
       seed_parameter(),
   };
   e.columns = {
-      {"distribution", "", "of A and B"},
+      {"distribution", "", "of A and B, or the tensor"},
       {"format", "", "of A and B"},
+      {"scaling", "", "blocks that share a scale"},
       {"fraction_bits", "", "kept in alignment and in the accumulator"},
       {"group", "", "products summed in one step"},
       {"interval_elements", "", "elements between promotions to FP32; 0: none"},
@@ -177,6 +232,7 @@ Experiment accumulator_design() {
       {"backward", "", "max |error| / (|A| |B|^T), element by element"},
       {"bound", "", "what backward cannot exceed, known beforehand"},
   };
+  e.takes_tensor = true;
   e.run = run;
   return e;
 }

@@ -10,7 +10,7 @@ using namespace binade::experiments;
 namespace {
 
 Result design(const std::map<std::string, std::string>& given) {
-  std::map<std::string, std::string> all = {{"m", "16"}, {"n", "16"}};
+  std::map<std::string, std::string> all = {{"m", "16"}, {"n", "16"}, {"scalings", "tensor"}};
   for (const auto& [name, value] : given) all[name] = value;
   return run_with("accumulator_design", all);
 }
@@ -18,8 +18,8 @@ Result design(const std::map<std::string, std::string>& given) {
 }  // namespace
 
 TEST_CASE("every measured error stays below its bound, and errors fall with the width") {
-  const Result r = design({});
-  CHECK(r.table.rows.size() == 2 * 2 * 9 * 2 * 3);
+  const Result r = design({{"scalings", "tensor,1x128"}});
+  CHECK(r.table.rows.size() == 2 * 2 * 9 * 2 * (3 + 1));  // block scales: interval 128 alone
   for (std::size_t row = 0; row < r.table.rows.size(); ++row) {
     INFO(row);
     CHECK(r.number(row, "backward") <= r.number(row, "bound"));
@@ -36,6 +36,7 @@ TEST_CASE("X8, X9: thirteen bits in steps of 32 are Hopper's") {
                                                    {"groups", "32"},
                                                    {"intervals", "0,128"},
                                                    {"formats", "e4m3"},
+                                                   {"scalings", "tensor"},
                                                    {"m", "128"},
                                                    {"n", "128"}});
   const Result hopper = run_with("promotion_interval", {{"k", "4096"},
@@ -74,6 +75,8 @@ TEST_CASE("the bound by hand, and what is refused") {
                            {"formats", "e4m3"}});
   CHECK(r.number(0, "bound") == 125 * 10 / 1024.0);
   CHECK(r.number(1, "bound") == 16 * 10 / 1024.0 + 8 * 0x1p-24);
+  CHECK_THROWS_WITH(design({{"scalings", "1x128"}, {"intervals", "0,512"}}),
+                    ContainsSubstring("expected a divisor of 128"));
   CHECK_THROWS_WITH(design({{"fraction_bits", "24"}}),
                     ContainsSubstring("fraction_bits: found 24"));
   CHECK_THROWS_WITH(design({{"groups", "0"}}), ContainsSubstring("groups: found 0"));

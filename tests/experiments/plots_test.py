@@ -45,6 +45,7 @@ PAIRS = {
     "retiling": ["layers.2.attn.o.input"],
     "wide_activations": ["layers.2.attn.o.input"],
     "lost_updates": ["layers.2.mlp.down.weight"],
+    "accumulator_design": ["layers.2.attn.o.weight", "layers.2.attn.o.weight"],
 }
 
 
