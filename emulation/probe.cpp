@@ -154,29 +154,27 @@ Card refine(const ProbeTarget& target, const Card& start, const ProbeData& data,
   return detail::misses(other, data, missed) < missed ? other : card;
 }
 
-/// Answers that change when they are asked again, or that never change.
-void look_for_nonsense(const ProbeTarget& target, const ProbeData& fresh, ProbeResult& result) {
+/// Answers that change when they are asked again, or that never change: what to say of them, and
+/// nothing of others.
+std::string find_nonsense(const ProbeTarget& target, const ProbeData& rows_asked) {
   std::size_t changed = 0, asked = 0;
   bool constant = true;
-  for (const ProbeRows& rows : fresh) {
+  for (const ProbeRows& rows : rows_asked) {
     ProbeRows again = rows;
     detail::ask(target, again);
     asked += rows.rows;
     for (std::size_t i = 0; i < rows.rows; ++i) {
       changed += again.answer(i) != rows.answer(i) ? 1 : 0;
-      constant &= rows.answer(i) == fresh.front().answer(0);
+      constant &= rows.answer(i) == rows_asked.front().answer(0);
     }
   }
   if (changed != 0) {
-    result.exact = result.exact_values = false;
-    result.notes.push_back(std::to_string(changed) + " of " + std::to_string(asked) +
-                           " answers are others when they are asked again: no function of the "
-                           "operands");
-  } else if (constant) {
-    result.notes.push_back("every answer is 0x" +
-                           detail::hex_codes(target.c, fresh.front().d_codes.data(), 1) +
-                           ", whatever is asked");
+    return std::to_string(changed) + " of " + std::to_string(asked) +
+           " answers are others when they are asked again: no function of the operands";
   }
+  if (!constant) return "";
+  return "every answer is 0x" + detail::hex_codes(target.c, rows_asked.front().d_codes.data(), 1) +
+         ", whatever is asked";
 }
 
 void check_target(const ProbeTarget& target) {
@@ -268,11 +266,17 @@ ProbeResult probe(const ProbeTarget& target, const ProbeOptions& options) {
   ProbeResult result;
   ProbeData fresh;
   detail::Effort effort;
+  std::string nonsense;
   // Rows that a card fails teach the next one; a few rounds, then the failure is reported.
   constexpr std::uint64_t kRounds = 5;
   for (std::uint64_t round = 0; round < kRounds; ++round) {
     const ProbeData more = ask_strata(target, card, 64, options.seed + 2 * round);
     data.insert(data.end(), more.begin(), more.end());
+    if (round == 0) nonsense = find_nonsense(target, more);
+    if (!nonsense.empty()) {
+      fresh = more;  // no search finds anything here
+      break;
+    }
     card = refine(target, card, data, effort, round == kRounds - 1);
     fresh = ask_strata(target, card, options.rows, options.seed + 1000 + round);
     const ProbeData failed = detail::missed_rows(card, fresh, 16);
@@ -282,7 +286,10 @@ ProbeResult probe(const ProbeTarget& target, const ProbeOptions& options) {
   detail::judge_all(result, card, fresh);
   observe_specials(target, card, result);
   data.insert(data.end(), fresh.begin(), fresh.end());
-  look_for_nonsense(target, fresh, result);
+  if (!nonsense.empty()) {
+    result.exact = result.exact_values = false;
+    result.notes.push_back(nonsense);
+  }
   if (result.exact_values) result.parameters = detail::judge_parameters(card, data);
   detail::find_known(result, data);
   result.features = detail::ask_features(target, card.instruction.model.result.mantissa_bits);

@@ -174,7 +174,8 @@ class Libraries(harness.CommandTest):
                         "lib.cpp"], cwd=self.folder, check=True)
 
     def words(self, symbol):
-        return ("probe", "--library", "lib.so", "--symbol", symbol, *BF16, "--rows", "64")
+        return ("probe", "--library", "lib.so", "--symbol", symbol, *BF16, "--rows", "64", "--max-k",
+                "256")
 
     def test_a_loop_is_a_sequential_sum(self):
         for symbol, more in (("sequential", ()), ("gemm", ("--gemm", "--side", "4"))):

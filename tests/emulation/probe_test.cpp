@@ -90,6 +90,13 @@ TEST_CASE(
     INFO(name);
     CHECK(of(name).determined);
   }
+  for (const ProbeParameter& p : r.parameters) {
+    INFO(p.name);
+    if (p.determined) CHECK(p.consistent == std::vector<std::string>{p.value});
+    CHECK(p.determined == (p.consistent.size() == 1));
+  }
+  CHECK_FALSE(of("min_exponent").determined);
+  CHECK_FALSE(of("k").determined);
   CHECK(of("alignment_fraction_bits").value == "13");
   CHECK(of("step_k").value == "32");
   // FP8 products and C never lie below 2^-133: a clamp there cannot show.
