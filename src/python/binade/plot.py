@@ -74,20 +74,49 @@ def draw(name: str, table: Any, path: str | pathlib.Path | None = None) -> Any:
     """
     if name not in names():
         raise ValueError(f"no plot is called {name!r}: there are {', '.join(names())}")
-    style, script = _script("style"), _script(name)
+    shared, script = style(), _script(name)
     from matplotlib import pyplot
 
     if isinstance(table, (str, pathlib.Path)):
-        data = style.Data(table)
+        data = shared.Data(table)
     else:
-        data = style.Data.of(_columns(name, table), _small_print(name, table))
-    with pyplot.rc_context(style.STYLE):
+        data = shared.Data.of(_columns(name, table), _small_print(name, table))
+    with pyplot.rc_context(shared.STYLE):
         figure = script.draw(data)
-        style.sign(figure, data)
+        shared.sign(figure, data)
         if path is not None:
             figure.savefig(path, dpi=160)
     pyplot.close(figure)  # the figure stays; only pyplot forgets it, so that nothing shows it twice
     return figure
+
+
+def style() -> Any:
+    """What the plots share, for drawings of one's own: palette, figures under their question, labels.
+
+    Returns
+    -------
+    module
+        ``STYLE`` (for ``pyplot.rcParams.update``), ``COLORS``, ``FORMAT_COLORS``, ``figure``,
+        ``label_ends``, ``percent`` and others.
+
+    Raises
+    ------
+    ImportError
+        Where matplotlib is not installed.
+
+    Notes
+    -----
+    Units: sizes of figures are inches.
+
+    Source: the colours are Okabe and Ito's.
+
+    Examples
+    --------
+    >>> figure, axes = plot.style().figure("Why?", "Because.", (6, 4))
+    >>> plot.style().FORMAT_COLORS["e4m3"]
+    '#0072B2'
+    """
+    return _script("style")
 
 
 def _script(name: str) -> Any:
@@ -101,7 +130,7 @@ def _script(name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     shadowed = sys.modules.get("style")
     if name != "style":
-        sys.modules["style"] = _script("style")
+        sys.modules["style"] = style()
     try:
         spec.loader.exec_module(module)
     finally:
@@ -150,4 +179,4 @@ def __getattr__(name: str) -> Callable[..., Any]:
 
 
 def __dir__() -> list[str]:
-    return [*names(), "draw", "names"]
+    return [*names(), "draw", "names", "style"]
