@@ -18,6 +18,17 @@ CastRules make_rules(const std::string& rounding, const std::string& overflow,
 }
 
 /// The rules of a cast that names none, as the CLI and Python spell them.
+/// Equal formats have equal hashes; those of others seldom meet.
+std::size_t hash_of(const FloatFormat& f) {
+  std::size_t h = static_cast<std::size_t>(f.specials.nan) << 2 |
+                  (f.specials.has_infinity ? 2U : 0U) | (f.specials.has_zero ? 1U : 0U);
+  for (const int field :
+       {f.exponent_bits, f.mantissa_bits, f.bias, f.is_signed ? 1 : 0, f.padding_bits}) {
+    h = h * 1000003 + static_cast<std::size_t>(field);
+  }
+  return h;
+}
+
 using Setting = std::pair<std::string, std::variant<std::string, int>>;
 
 std::string name_of_overflow(const CastRules& rules) {
@@ -74,7 +85,7 @@ void bind_formats(py::module_& m) {
            [](const FloatFormat& a, const py::object& b) {
              return py::isinstance<FloatFormat>(b) && a == b.cast<FloatFormat>();
            })
-      .def("__hash__", [](const FloatFormat& f) { return py::hash(py::str(format_name(f))); });
+      .def("__hash__", &hash_of);
 
   m.def("catalog_names", [] { return names_of(catalog()); });
   m.def("cast_defaults", &default_rules);

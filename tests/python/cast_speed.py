@@ -1,10 +1,12 @@
 """What Python adds to a cast: fp32 to e4m3 through the package, beside the C++ call, ml_dtypes and
-gfloat, interleaved in one process.
+gfloat, interleaved in random order in one process.
 
 Usage: cast_speed.py TIMER [COUNT [REPEATS]], where TIMER is the library of cast_timer.cpp. Prints
-the median of each with its quartiles, and the ratio of the package to C++; judges nothing.
+the median of each with its quartiles, and the ratio of the package to C++; judges nothing. Each visit
+calls three times: the first call finds the caches full of another library's work.
 """
 import ctypes
+import random
 import sys
 import time
 
@@ -47,19 +49,27 @@ except ImportError:
 
 subjects["C++ cast"]()
 assert np.array_equal(target, binade.encode(x, "e4m3").view(np.uint8)), "two casts, two answers"
-samples = {name: [] for name in (*subjects, *seldom)}
+again = {name: [] for name in (*subjects, *seldom)}
+first = {name: [] for name in subjects}
+order = list(subjects)
+shuffle = random.Random(0).shuffle
 for i in range(repeats):
-    for name in subjects:
-        samples[name].append(subjects[name]())
+    shuffle(order)  # who comes first after whom must not matter
+    for name in order:
+        first[name].append(subjects[name]())
+        again[name] += [subjects[name](), subjects[name]()]
     if i % 40 == 0:
         for name in seldom:
-            samples[name].append(seldom[name]())
+            again[name].append(seldom[name]())
 
-print(f"fp32 to e4m3, {count} normal numbers, {repeats} interleaved repeats, isa {binade.isa()}")
-for name, seconds in samples.items():
+
+def ratio(samples):
+    return np.median(samples["binade.encode"]) / np.median(samples["C++ cast"])
+
+
+print(f"fp32 to e4m3, {count} normal numbers, {repeats} interleaved rounds, isa {binade.isa()}")
+for name, seconds in again.items():
     low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75])
     print(f"{name:22} {1e6 * median:10.1f} us   quartiles {1e6 * low:.1f} .. {1e6 * high:.1f}")
-pairs = np.array(samples["binade.encode"]) / np.array(samples["C++ cast"])
-ratio = np.median(samples["binade.encode"]) / np.median(samples["C++ cast"])
-print(f"binade.encode / C++ cast: ratio of medians {ratio:.3f}, median of ratios "
-      f"{np.median(pairs):.3f}")
+print(f"binade.encode / C++ cast: {ratio(again):.3f}; "
+      f"{ratio(first):.3f} for the first call after another library's")

@@ -6,6 +6,7 @@ core takes them. Nothing is copied when the layout allows.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import ml_dtypes
@@ -34,10 +35,12 @@ _DTYPES: dict[str, Any] = {
     "e2m1": ml_dtypes.float4_e2m1fn,
     "e8m0": ml_dtypes.float8_e8m0fnu,
 }
-_FORMAT_OF_DTYPE = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
-_UNSIGNED = {8: np.uint8, 16: np.uint16, 32: np.uint32, 64: np.uint64}
-FP32 = _core.FloatFormat.parse("fp32")
-FP64 = _core.FloatFormat.parse("fp64")
+_UNSIGNED = {bits: np.dtype(f"u{bits // 8}") for bits in (8, 16, 32, 64)}
+
+# Looked up once a name: what a small cast costs is mostly what surrounds it.
+_parse = functools.lru_cache(maxsize=1024)(_core.FloatFormat.parse)
+_FORMAT_OF_DTYPE = {np.dtype(dtype): _parse(name) for name, dtype in _DTYPES.items()}
+FP32, FP64 = _parse("fp32"), _parse("fp64")
 
 #: DLPack's device types whose memory the host can read: CPU, pinned by CUDA or ROCm, managed.
 _HOST_DEVICES = {1, 3, 11, 13}
@@ -48,18 +51,19 @@ def float_format(name: Any) -> _core.FloatFormat:
     if isinstance(name, _core.FloatFormat):
         return name
     if isinstance(name, str):
-        return _core.FloatFormat.parse(name)
+        return _parse(name)
     core = getattr(name, "_core", None)
     if isinstance(core, _core.FloatFormat):
         return core
     if str(name).startswith("torch."):
-        return _core.FloatFormat.parse(str(name).removeprefix("torch."))
+        return _parse(str(name).removeprefix("torch."))
     try:
-        return _core.FloatFormat.parse(_FORMAT_OF_DTYPE[np.dtype(name)])
+        return _FORMAT_OF_DTYPE[np.dtype(name)]
     except (TypeError, KeyError):
         raise ValueError(f"no format is called {name!r}") from None
 
 
+@functools.lru_cache(maxsize=1024)
 def dtype_of(fmt: _core.FloatFormat) -> np.dtype[Any]:
     """The NumPy dtype in which codes of `fmt` come back."""
     known = _DTYPES.get(fmt.name)
@@ -67,7 +71,7 @@ def dtype_of(fmt: _core.FloatFormat) -> np.dtype[Any]:
 
 
 def container_dtype(fmt: _core.FloatFormat) -> np.dtype[Any]:
-    return np.dtype(_UNSIGNED[fmt.container_bits])
+    return _UNSIGNED[fmt.container_bits]
 
 
 def to_numpy(x: Any) -> Array:
@@ -114,9 +118,8 @@ def containers(x: Any, fmt: Any = None) -> tuple[Array, _core.FloatFormat]:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind in "iu" and fmt is None and not hasattr(x, "dtype"):
         array = _integers_as_fp64(array)
-    named = _FORMAT_OF_DTYPE.get(array.dtype)
-    if named is not None:
-        found = _core.FloatFormat.parse(named)
+    found = _FORMAT_OF_DTYPE.get(array.dtype)
+    if found is not None:
         wanted = found if fmt is None else float_format(fmt)
         if wanted != found and not _holds(array.dtype, wanted):
             raise ValueError(f"the array holds {found.name}, not {wanted.name}")
