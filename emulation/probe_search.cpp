@@ -238,9 +238,11 @@ std::size_t misses(const Card& card, const std::vector<ProbeRows>& data, std::si
   std::size_t missed = 0;
   for (const ProbeRows& rows : data) {
     Predictor predict(card, rows);
+    const auto unit = static_cast<std::size_t>(card.instruction.k);
+    const std::size_t products = (rows.k + unit - 1) / unit * unit;  // the tail is padded
     for (std::size_t row = 0; row < rows.rows && missed < enough; ++row) {
       missed += same_value(rows.c, predict(row), rows.answer(row)) ? 0 : 1;
-      if (effort != nullptr) effort->products_left -= std::min(effort->products_left, rows.k);
+      if (effort != nullptr) effort->products_left -= std::min(effort->products_left, products);
     }
   }
   return missed;
@@ -306,7 +308,7 @@ static std::optional<Card> twin_of(const Card& card) {
     i.k = i.model.order == StepOrder::kInterleavedPairs ? i.k : i.model.step_k;
     return twin;
   }
-  if (card.promotion_interval == 0) return std::nullopt;
+  if (card.promotion_interval == 0 || card.promotion_interval >= kWholeK) return std::nullopt;
   i.model.addend = AddendRule::kAddedLast;
   i.k = card.promotion_interval;
   twin.promotion_interval = 0;
