@@ -89,7 +89,7 @@ std::string addend_text(int v) { return v == 0 ? "aligned" : "added_last"; }
 std::string flag_text(int v) { return v == 0 ? "false" : "true"; }
 std::string rounding_text(int v) { return std::string(binade::name_of(static_cast<Rounding>(v))); }
 
-std::vector<CardParameter> make_parameters() {
+std::vector<CardParameter> step_parameters() {
   using C = Card;
   const auto two = [](const C&) { return std::vector<int>{0, 1}; };
   return {
@@ -127,6 +127,14 @@ std::vector<CardParameter> make_parameters() {
        [](const C& c) { return c.instruction.model.multiplier_emin; },
        [](C& c, int v) { c.instruction.model.multiplier_emin = v; },
        [](int v) { return v == kStoredExponents ? std::string("stored") : number(v); }},
+  };
+}
+
+std::vector<CardParameter> make_parameters() {
+  using C = Card;
+  const auto two = [](const C&) { return std::vector<int>{0, 1}; };
+  std::vector<CardParameter> all = step_parameters();
+  const std::vector<CardParameter> of_results{
       {"addend", two, [](const C& c) { return static_cast<int>(c.instruction.model.addend); },
        [](C& c, int v) {
          c.instruction.model.addend = static_cast<AddendRule>(v);
@@ -149,6 +157,8 @@ std::vector<CardParameter> make_parameters() {
       {"promotion_interval", promotion_values, [](const C& c) { return c.promotion_interval; },
        [](C& c, int v) { c.promotion_interval = v; }, interval_text},
   };
+  all.insert(all.end(), of_results.begin(), of_results.end());
+  return all;
 }
 
 using Groups = std::vector<std::vector<std::string>>;
