@@ -18,7 +18,7 @@ assert pathlib.Path(binade.__file__).is_relative_to(sys.argv[1]), binade.__file_
 assert binade.encode(1.3, "e4m3").item() == 1.25
 assert pathlib.Path(binade.__file__).with_name("py.typed").exists()
 assert pathlib.Path(binade.__file__).with_name("_core.pyi").exists()
-assert binade.plot.names() == [n for n in binade.experiments.names() if n in binade.plot.names()]
+assert {"cast_error", "promotion_interval"} <= set(binade.plot.names())
 figure = binade.plot.cast_error(binade.experiments.cast_error(smoke=True))
 assert figure.get_axes()
 """

@@ -14,7 +14,14 @@ from typing import Any
 
 from . import _core, experiments
 
-_SCRIPTS = pathlib.Path(__file__).parent / "_plots"
+
+def _folder() -> pathlib.Path:
+    """Where the scripts are; an editable install spreads the package over two folders."""
+    parts = [pathlib.Path(part) / "_plots" for part in sys.modules[__package__].__path__]
+    return next((part for part in parts if part.is_dir()), parts[0])
+
+
+_SCRIPTS = _folder()
 
 
 def names() -> list[str]:
