@@ -17,8 +17,8 @@ def draw(data):
         "How fast is a matrix quantised, beside a loop that only reads and writes?",
         f"Median rate of one thread over the limit's, {data['rows'][0]:g} x {data['cols'][0]:g} "
         "N(0, 1) to e4m3. The limit reads the source once and writes a byte an element.",
-        (max(8, 5.2 * len(sources) + 1.4), 2.4 + 0.2 * len(names) * len(isas)), ncols=len(sources),
-        sharey=True, squeeze=False)
+        (max(8, 5.2 * len(sources) + 1.4), max(4, 2.4 + 0.2 * len(names) * len(isas))),
+        ncols=len(sources), sharey=True, squeeze=False)
     for axis, source in zip(axes[0], sources):
         style.draw_shares(axis, rows.where(source=source), names, label_of, isas)
         axis.set_title(f"from {source}")
