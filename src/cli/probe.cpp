@@ -23,7 +23,7 @@ struct ProbeCommandOptions {
   std::string a_path, b_path, c_path, d_path;
   InstructionOption instruction;
   std::optional<FloatFormat> a, b, c;
-  std::size_t k = 1, max_k = 2048, rows = 1024, side = 16;
+  std::size_t k = 1, max_k = 2048, rows = ProbeOptions{}.rows, side = 16;
   std::uint64_t seed = 1;
   std::string card;
 
@@ -54,7 +54,8 @@ void check_usage(const ProbeCommandOptions& o) {
     throw UsageError("an instruction has its own formats, expected no --format-a, -b or -c");
   }
   if (o.max_k / o.k == 0) {
-    throw UsageError("--max-k " + std::to_string(o.max_k) + " is below --k " + std::to_string(o.k));
+    throw UsageError("--max-k " + std::to_string(o.max_k) + " is below --k-multiple " +
+                     std::to_string(o.k));
   }
 }
 
@@ -306,7 +307,7 @@ void add_options(CLI::App& app, ProbeCommandOptions& o) {
   add_format(app, "--format-a", o.a, "of A's codes");
   add_format(app, "--format-b", o.b, "of B's codes");
   add_format(app, "--format-c", o.c, "of C and D, fp32 or fp16; default: fp32");
-  app.add_option("--k", o.k, "the function takes rows of multiples of K products")
+  app.add_option("--k-multiple", o.k, "the function takes rows of multiples of K products")
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("K")
       ->capture_default_str();

@@ -89,7 +89,7 @@ class Instructions(harness.CommandTest):
         self.assertIn("multiplier_emin", names)
 
     def test_no_c_and_short_rows(self):
-        out = self.succeeds("probe", "--instruction", WGMMA, "--no-c", "--k", "32", "--max-k", "32",
+        out = self.succeeds("probe", "--instruction", WGMMA, "--no-c", "--k-multiple", "32", "--max-k", "32",
                             "--rows", "64")
         self.assertIn("every bit of", out)
         self.assertRegex(out, r"addend +\w+ +no")
@@ -155,8 +155,8 @@ class Usage(harness.CommandTest):
                 ("--a, --b and --d", ["--a", "a.npy", *FORMATS]),
                 ("--format-a", ["--library", "x.so", "--symbol", "f"]),
                 ("its own formats", ["--instruction", WGMMA, *FORMATS]),
-                ("below --k", ["--instruction", WGMMA, "--k", "64", "--max-k", "32"]),
-                ("--k", ["--instruction", WGMMA, "--k", "0"]),
+                ("below --k-multiple", ["--instruction", WGMMA, "--k-multiple", "64", "--max-k", "32"]),
+                ("--k-multiple", ["--instruction", WGMMA, "--k-multiple", "0"]),
                 ("hopper.wgmma", ["--instruction", "hopper.wgma"])]:
             self.fails(2, needle, "probe", *words)
         self.fails(1, "cannot load", "probe", "--library", "none.so", "--symbol", "f", *FORMATS)

@@ -76,7 +76,7 @@ class Probe:
 
 def probe(function: Callable[..., Any], a: Any = "e4m3", b: Any = None, c: Any = "fp32", *,
           takes_c: bool = True, max_k: int = 2048, k_multiple: int = 1, name: str = "probed",
-          seed: int = 1, rows: int = 256) -> Probe:
+          seed: int = 1, rows: int = 1024) -> Probe:
     """Find the dot model of a unit that can be asked anything.
 
     Parameters
@@ -144,7 +144,7 @@ def probe(function: Callable[..., Any], a: Any = "e4m3", b: Any = None, c: Any =
 
 def probe_recorded(a: Any, b: Any, d: Any, c: Any = None, *, format_a: Any = None,
                    format_b: Any = None, format_c: Any = None, name: str = "recorded", seed: int = 1,
-                   rows: int = 256) -> Probe:
+                   rows: int = 1024) -> Probe:
     """Find a dot model from rows that were recorded elsewhere, on a device for instance.
 
     Parameters
