@@ -21,6 +21,12 @@ struct Trial : Timed {
   std::string operation, format, rounding;
   std::size_t elements;
   int from_bytes, to_bytes;
+
+  /// Whether this is the loop that moves what the other trial moves.
+  bool is_limit_of(const Trial& other) const {
+    return operation == kLimit && isa == other.isa && elements == other.elements &&
+           from_bytes == other.from_bytes && to_bytes == other.to_bytes;
+  }
 };
 
 /// Numbers, and room for what becomes of them.
@@ -42,36 +48,33 @@ class Plan {
            Arrays& arrays, int from_bytes, int to_bytes, const std::function<void()>& once) {
     const std::size_t n = arrays.numbers.size();
     for (const Isa isa : isas_) {
-      const auto same = [&](const Trial& t) {
-        return t.operation == kLimit && t.isa == isa && t.elements == n &&
-               t.from_bytes == from_bytes && t.to_bytes == to_bytes;
-      };
-      if (std::ranges::none_of(trials_, same)) {
+      const Trial t = trial(isa, operation, format, rounding, n, from_bytes, to_bytes, once);
+      if (std::ranges::none_of(trials_, [&](const Trial& other) { return other.is_limit_of(t); })) {
         const void* from = arrays.numbers.data();
         void* to = arrays.out.data();
-        push(isa, kLimit, "-", "-", n, from_bytes, to_bytes,
-             [=] { limits().convert(from, from_bytes, to, to_bytes, n); });
+        trials_.push_back(trial(isa, kLimit, "-", "-", n, from_bytes, to_bytes,
+                                [=] { limits().convert(from, from_bytes, to, to_bytes, n); }));
       }
-      push(isa, operation, format, rounding, n, from_bytes, to_bytes, once);
+      trials_.push_back(t);
     }
   }
 
  private:
   /// Small arrays are done several times in a run, so that the clock can tell.
-  void push(Isa isa, const std::string& operation, const std::string& format,
-            const std::string& rounding, std::size_t n, int from_bytes, int to_bytes,
-            const std::function<void()>& once) {
+  static Trial trial(Isa isa, const std::string& operation, const std::string& format,
+                     const std::string& rounding, std::size_t n, int from_bytes, int to_bytes,
+                     const std::function<void()>& once) {
     const std::size_t calls = std::max<std::size_t>(1, (std::size_t{1} << 22) / n);
-    trials_.push_back({{isa, static_cast<double>(calls * n),
-                        [=] {
-                          for (std::size_t i = 0; i < calls; ++i) once();
-                        }},
-                       operation,
-                       format,
-                       rounding,
-                       n,
-                       from_bytes,
-                       to_bytes});
+    const auto run = [=] {
+      for (std::size_t i = 0; i < calls; ++i) once();
+    };
+    return {{isa, static_cast<double>(calls * n), run},
+            operation,
+            format,
+            rounding,
+            n,
+            from_bytes,
+            to_bytes};
   }
 
   std::vector<Isa> isas_;
@@ -113,10 +116,8 @@ Table run(const Arguments& arguments) {
   time_interleaved(trials, size_argument(arguments, "repeats"), arguments);
   Table table;
   for (const Trial& t : trials) {
-    const auto limit = std::ranges::find_if(trials, [&](const Trial& other) {
-      return other.operation == kLimit && other.isa == t.isa && other.elements == t.elements &&
-             other.from_bytes == t.from_bytes && other.to_bytes == t.to_bytes;
-    });
+    const auto limit =
+        std::ranges::find_if(trials, [&](const Trial& other) { return other.is_limit_of(t); });
     table.rows.push_back({t.operation, t.format, t.rounding, std::int64_t{t.from_bytes},
                           std::int64_t{t.to_bytes}, count_cell(t.elements),
                           std::string(isa_name(t.isa)), count_cell(t.seconds.size()), t.rate(0.5),

@@ -1,5 +1,6 @@
-// The array loops: the plain scalar text of codec.hpp, compiled once per instruction set and left
-// to the compiler's vectoriser. Everything lives in the namespace BINADE_ISA or is forced inline,
+// The array loops: the lanes of encode_lanes.hpp and, for the formats that they do not serve, the
+// scalar text of codec.hpp, compiled once per instruction set and left to the compiler's
+// vectoriser. Everything lives in the namespace BINADE_ISA or is forced inline,
 // so that no copy made for one instruction set can be linked into another (tests/layout checks).
 #include "binade/formats/cast.hpp"
 

@@ -20,7 +20,7 @@ if probe.returncode:
     print("skipped: clang++ has no OpenMP here (Debian's libomp-dev)")
     sys.exit(77)
 
-SKIPPED = ("-o", "-MD", "-MT", "-MF", "-c")  # what takes or is an output
+WITH_A_PATH = ("-o", "-MT", "-MF")  # outputs, of which a check of syntax has none
 
 
 def check(entry: dict) -> str:
@@ -28,9 +28,9 @@ def check(entry: dict) -> str:
     for word in words[1:]:
         if skip:
             skip = False
-        elif word in ("-o", "-MT", "-MF"):
+        elif word in WITH_A_PATH:
             skip = True
-        elif word not in SKIPPED and word != "-Wno-restrict":
+        elif word not in ("-MD", "-c", "-Wno-restrict"):
             kept.append(word)
     done = subprocess.run([clang, "-fsyntax-only", *kept, "-Wno-unknown-pragmas"],
                           cwd=entry["directory"], capture_output=True, text=True, check=False)
