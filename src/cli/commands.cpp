@@ -18,6 +18,7 @@ Command run_command();
 Command plot_command();
 Command size_command();
 Command page_command();
+Command verify_command();
 
 // clang-format off
 const std::vector<Command>& commands() {
@@ -32,6 +33,7 @@ const std::vector<Command>& commands() {
       diagnose_command(),
       probe_command(),
       explain_command(),
+      verify_command(),
       inspect_command(),
       list_command(),
       run_command(),

@@ -18,7 +18,8 @@ struct Device {
 /// build. Errors: none.
 std::vector<Device> devices();
 
-/// One line for people and for provenance: the devices, or why there is none ("no CUDA device: ...").
+/// One line for people and for provenance: the devices, or why there is none ("no CUDA device:
+/// ...").
 std::string describe_devices();
 
 }  // namespace binade::cuda
