@@ -30,4 +30,10 @@ std::string describe_devices() {
   return text.empty() ? "no CUDA device: the driver reports none" : text;
 }
 
+std::string runtime_version() {
+  int version = 0;
+  if (cudaRuntimeGetVersion(&version) != cudaSuccess) return "unknown";
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
 }  // namespace binade::cuda

@@ -7,4 +7,6 @@ std::vector<Device> devices() { return {}; }
 
 std::string describe_devices() { return "no CUDA device: this build has no CUDA"; }
 
+std::string runtime_version() { return "none"; }
+
 }  // namespace binade::cuda

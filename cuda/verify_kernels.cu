@@ -81,20 +81,57 @@ __device__ void decode_rows(FloatFormat f, const std::byte* codes, int rows, boo
   }
 }
 
-/// One block a tile. Lanes of a warp have neighbouring columns: A's operand is a broadcast, and B's
-/// rows are one operand longer than they need be, so that lanes meet different banks.
-__global__ void __launch_bounds__(kThreads)
-    judge_kernel(const __grid_constant__ VerifyBatch batch, const __grid_constant__ DotPlan plan,
+/// A family of instructions whose parameters the compiler knows: what is the same for all of them
+/// folds away, and terms are 32 bits wide.
+template <int step_k, int steps, StepOrder order, AddendRule addend>
+struct Pinned {
+  using Term = std::int32_t;
+  /// B's operands held in registers: several steps would index them at run time, and 32 spill.
+  static constexpr int column_k = steps == 1 && step_k <= 16 ? step_k : 0;
+
+  static __host__ __device__ DotPlan pin(DotPlan p) {
+    p.model.step_k = step_k;
+    p.model.order = order;
+    p.model.addend = addend;
+    p.model.alignment = AlignmentRounding::kTruncate;
+    p.model.zeros_join_maximum = false;
+    p.model.normalize_products = false;
+    if constexpr (addend == AddendRule::kAligned) p.model.multiplier_emin = kStoredExponents;
+    p.k = step_k * steps;
+    p.steps = steps;
+    return p;
+  }
+};
+using OneStepOf32 = Pinned<32, 1, StepOrder::kConsecutive, AddendRule::kAligned>;
+using OneStepOf16 = Pinned<16, 1, StepOrder::kConsecutive, AddendRule::kAligned>;
+using OneStepOf8 = Pinned<8, 1, StepOrder::kConsecutive, AddendRule::kAligned>;
+using ThroughHalf = Pinned<16, 2, StepOrder::kInterleavedPairs, AddendRule::kAddedLast>;
+
+/// Any model.
+struct Free {
+  using Term = std::int64_t;
+  static constexpr int column_k = 0;
+  static __host__ __device__ DotPlan pin(const DotPlan& p) { return p; }
+};
+
+/// One block a tile. A thread stays with one column of B; lanes of a warp have neighbouring ones,
+/// so that A's operand is a broadcast. Rows in shared memory are one operand longer than they need
+/// be: lanes meet different banks.
+template <class Family>
+__global__ void __launch_bounds__(kThreads, 2)
+    judge_kernel(const __grid_constant__ VerifyBatch batch, const __grid_constant__ DotPlan given,
                  bool negate_a, bool negate_b, bool ignores_d, Verdict* verdict) {
   extern __shared__ DotOperand shared[];
-  const int stride = plan.k + 1, n = batch.n, outputs = kTileRows * n;
+  const DotPlan plan = Family::pin(given);
+  const int stride = plan.k + 1, n = batch.n;
   DotOperand* a = shared;
   DotOperand* b = a + kTileRows * stride;
   auto* chain = reinterpret_cast<std::uint32_t*>(b + n * stride);  // only where steps > 1
   const int c_bytes = bytes_of(batch.c);
-  const std::size_t base = std::size_t{blockIdx.x} * outputs;
+  const std::size_t base = std::size_t{blockIdx.x} * kTileRows * n;
   const auto* c = static_cast<const std::byte*>(batch.c_codes) + base * c_bytes;
   const auto* d = static_cast<const std::byte*>(batch.d_codes) + base * c_bytes;
+  const int column = static_cast<int>(threadIdx.x) % n, rows_at_once = kThreads / n;
   unsigned differ = 0;
   unsigned long long first = ~0ull;
   for (int step = 0; step < batch.steps; ++step) {
@@ -104,12 +141,21 @@ __global__ void __launch_bounds__(kThreads)
                 stride);
     decode_rows(batch.b, batch.b_codes + index * n * kStepBytes, n, negate_b, b, stride);
     __syncthreads();
-    for (int i = threadIdx.x; i < outputs; i += kThreads) {
+    const DotOperand* b_column = b + column * stride;
+    DotOperand held[max_of(Family::column_k, 1)];
+    if constexpr (Family::column_k != 0) {
+#pragma unroll
+      for (int k = 0; k < Family::column_k; ++k) held[k] = b_column[k];
+      b_column = held;
+    }
+    for (int row = static_cast<int>(threadIdx.x) / n; row < kTileRows; row += rows_at_once) {
+      if (static_cast<int>(threadIdx.x) >= rows_at_once * n) break;
+      const int i = row * n + column;
       const std::uint32_t addend = ignores_d   ? 0
                                    : step == 0 ? load_container(c + i * c_bytes, c_bytes)
                                                : chain[i];
       const auto model = static_cast<std::uint32_t>(
-          dot_instruction(plan, a + i / n * stride, b + i % n * stride, addend));
+          dot_instruction<typename Family::Term>(plan, a + row * stride, b_column, addend));
       if (step + 1 < batch.steps) {
         chain[i] = model;
       } else if (model != load_container(d + i * c_bytes, c_bytes)) {
@@ -122,6 +168,28 @@ __global__ void __launch_bounds__(kThreads)
     atomicAdd(&verdict->differ, static_cast<unsigned long long>(differ));
     atomicMin(&verdict->first, first);
   }
+}
+
+/// Launches the kernel of `Family` where that is what the plan describes.
+template <class Family>
+bool try_judge(const VerifyBatch& batch, const DotPlan& plan, const TileForm& form,
+               Verdict* verdict) {
+  const DotPlan pinned = Family::pin(plan);
+  if (!(pinned.model == plan.model) || pinned.k != plan.k) return false;
+  if (sizeof(typename Family::Term) == 4 && !terms_fit_in_32_bits(plan, batch.a, batch.b)) {
+    return false;
+  }
+  const std::size_t operands = static_cast<std::size_t>(kTileRows + batch.n) * (plan.k + 1);
+  const std::size_t chain = batch.steps > 1 ? std::size_t{kTileRows} * batch.n * 4 : 0;
+  const auto bytes = static_cast<int>(operands * sizeof(DotOperand) + chain);
+  // More than 48 KB of shared memory has to be asked for, on each device.
+  check(cudaFuncSetAttribute(judge_kernel<Family>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             bytes),
+        "shared memory of the judge");
+  judge_kernel<Family><<<static_cast<unsigned>(batch.tiles), kThreads, bytes>>>(
+      batch, plan, form.negate_a, form.negate_b, form.ignores_d, verdict);
+  check_launch("verify judge");
+  return true;
 }
 
 }  // namespace
@@ -140,15 +208,11 @@ void make_inputs(const VerifyBatch& batch) {
 }
 
 void judge(const VerifyBatch& batch, const DotPlan& plan, const TileForm& form, Verdict* verdict) {
-  const std::size_t operands = static_cast<std::size_t>(kTileRows + batch.n) * (plan.k + 1);
-  const std::size_t chain = batch.steps > 1 ? std::size_t{kTileRows} * batch.n * 4 : 0;
-  const auto bytes = static_cast<int>(operands * sizeof(DotOperand) + chain);
-  // More than 48 KB of shared memory has to be asked for, on each device.
-  check(cudaFuncSetAttribute(judge_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
-        "shared memory of the judge");
-  judge_kernel<<<static_cast<unsigned>(batch.tiles), kThreads, bytes>>>(
-      batch, plan, form.negate_a, form.negate_b, form.ignores_d, verdict);
-  check_launch("verify judge");
+  try_judge<OneStepOf32>(batch, plan, form, verdict) ||
+      try_judge<OneStepOf16>(batch, plan, form, verdict) ||
+      try_judge<OneStepOf8>(batch, plan, form, verdict) ||
+      try_judge<ThroughHalf>(batch, plan, form, verdict) ||
+      try_judge<Free>(batch, plan, form, verdict);
 }
 
 }  // namespace binade::cuda

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 
+#include "binade/cuda/dot_model.hpp"
 #include "binade/formats/cast.hpp"
 #include "cli/instruction_option.hpp"
 #include "cli/options.hpp"
@@ -19,7 +20,7 @@ namespace {
 
 struct ProbeCommandOptions {
   std::string library, symbol;
-  bool is_gemm = false, no_c = false, json = false;
+  bool is_gemm = false, no_c = false, on_device = false, json = false;
   std::string a_path, b_path, c_path, d_path;
   InstructionOption instruction;
   std::optional<FloatFormat> a, b, c;
@@ -41,7 +42,10 @@ void check_usage(const ProbeCommandOptions& o) {
   if (sources != 1) {
     throw UsageError(
         "expected one thing to probe: --library with --symbol, recorded --a, --b and --d, or an "
-        "emulated --instruction (probe reaches no device yet)");
+        "--instruction, emulated or on the --device");
+  }
+  if (o.on_device && !o.from_instruction()) {
+    throw UsageError("--device asks the hardware for an --instruction; name one");
   }
   if (!o.library.empty() && o.symbol.empty()) throw UsageError("--library needs --symbol NAME");
   if (o.from_files() && (o.a_path.empty() || o.b_path.empty() || o.d_path.empty())) {
@@ -70,8 +74,14 @@ ProbeTarget target_of(const ProbeCommandOptions& o) {
     t.a = i.a;
     t.b = i.b;
     t.c = i.c;
-    t.evaluate = [i](const void* a, const void* b, const void* c, void* d, std::size_t rows,
-                     std::size_t k) { dot(i, a, b, c, d, rows, k); };
+    t.evaluate = [i, on_device = o.on_device](const void* a, const void* b, const void* c, void* d,
+                                              std::size_t rows, std::size_t k) {
+      if (on_device) {
+        cuda::dot_hw(i, a, b, c, d, rows, k);
+      } else {
+        dot(i, a, b, c, d, rows, k);
+      }
+    };
     return t;
   }
   t.name = o.symbol;
@@ -300,6 +310,7 @@ void add_sources(CLI::App& app, ProbeCommandOptions& o) {
       ->type_name("FILE.npy");
   app.add_option("--d", o.d_path, "recorded D, [rows] or [M, N]")->type_name("FILE.npy");
   add_instruction(app, o.instruction);
+  app.add_flag("--device", o.on_device, "ask the device for the instruction, not its emulation");
 }
 
 void add_options(CLI::App& app, ProbeCommandOptions& o) {

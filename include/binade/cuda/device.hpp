@@ -22,4 +22,7 @@ std::vector<Device> devices();
 /// ...").
 std::string describe_devices();
 
+/// "13.0", CUDA's runtime; "none" in a build without CUDA.
+std::string runtime_version();
+
 }  // namespace binade::cuda

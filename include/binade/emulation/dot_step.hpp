@@ -97,17 +97,29 @@ BINADE_HD constexpr int product_exponent(const DotPlan& p, DotOperand x, DotOper
          operand_exponent(p.model, y, p.b_mantissa_bits);
 }
 
+/// Whether products and aligned terms of an instruction fit in 32 bits (not their sums): what a
+/// fast kernel wants to know.
+BINADE_HD constexpr bool terms_fit_in_32_bits(const DotPlan& p, FloatFormat a, FloatFormat b) {
+  const int product_bits = a.precision() + b.precision();
+  const int f = p.model.alignment_fraction_bits;
+  return product_bits + max_of(f - p.product_fraction_bits, 0) < 31 &&
+         p.c.precision() + max_of(f - p.c.mantissa_bits, 0) < 31;
+}
+
 /// significand * 2^(exponent - fraction_bits) on the grid 2^(max_exponent - F), rounded as the
-/// model says. Terms that matter have exponent <= max_exponent; a zero is zero anywhere.
-BINADE_HD constexpr std::int64_t align_term(const DotModel& m, std::int64_t significand,
-                                            int exponent, int fraction_bits, int max_exponent) {
+/// model says. Terms that matter have exponent <= max_exponent; a zero is zero anywhere. Term:
+/// std::int64_t, or std::int32_t where terms_fit_in_32_bits.
+template <class Term>
+BINADE_HD constexpr Term align_term(const DotModel& m, Term significand, int exponent,
+                                    int fraction_bits, int max_exponent) {
   const int drop = max_exponent - exponent + fraction_bits - m.alignment_fraction_bits;
   if (significand == 0) return 0;
-  if (drop <= 0) return significand * (std::int64_t{1} << -drop);
-  const int shift = min_of(drop, 62);  // significands stay below 2^50: nothing is left
-  const std::int64_t below = significand >> shift;
-  const std::int64_t rest = significand - below * (std::int64_t{1} << shift);
-  const std::int64_t half = std::int64_t{1} << (shift - 1);
+  if (drop <= 0) return significand * (Term{1} << -drop);
+  // Significands stay two bits below the sign: nothing is left of them at the longest shift.
+  const int shift = min_of(drop, static_cast<int>(sizeof(Term)) * 8 - 2);
+  const Term below = significand >> shift;
+  const Term rest = significand - below * (Term{1} << shift);
+  const Term half = Term{1} << (shift - 1);
   switch (m.alignment) {
     case AlignmentRounding::kTruncate:
       return below + (significand < 0 && rest != 0 ? 1 : 0);
@@ -192,16 +204,17 @@ BINADE_HD constexpr StepSurvey survey_step(const DotPlan& p, const DotOperand* a
 
 /// One step: D of the products of `step` and C, as a code of p.c. a and b hold the instruction's k
 /// operands.
+template <class Term = std::int64_t>
 BINADE_HD constexpr std::uint64_t dot_step(const DotPlan& p, const DotOperand* a,
                                            const DotOperand* b, int step, std::uint64_t c_code) {
   const DotOperand c = dot_operand(p.c, c_code);
   const StepSurvey s = survey_step(p, a, b, step, c);
   if (s.special.any()) return s.special.code(p.c);
   std::int64_t sum =
-      align_term(p.model, c.significand, c.exponent, p.c.mantissa_bits, s.max_exponent);
+      align_term(p.model, Term{c.significand}, c.exponent, p.c.mantissa_bits, s.max_exponent);
   for (int i = 0; i < p.model.step_k; ++i) {
     const DotOperand x = a[step_index(p.model, step, i)], y = b[step_index(p.model, step, i)];
-    sum += align_term(p.model, std::int64_t{x.significand} * y.significand, x.exponent + y.exponent,
+    sum += align_term(p.model, Term{x.significand} * y.significand, x.exponent + y.exponent,
                       p.product_fraction_bits, s.max_exponent);
   }
   return round_sum(p, p.model.result_rounding, sum,
@@ -243,11 +256,12 @@ BINADE_HD constexpr std::uint64_t add_last(const DotPlan& p, std::uint64_t chain
 }
 
 /// One instruction: k products and C, in the model's steps. a and b hold p.k operands.
+template <class Term = std::int64_t>
 BINADE_HD constexpr std::uint64_t dot_instruction(const DotPlan& p, const DotOperand* a,
                                                   const DotOperand* b, std::uint64_t c_code) {
   const bool added_last = p.model.addend == AddendRule::kAddedLast;
   std::uint64_t d = added_last ? 0 : c_code;
-  for (int step = 0; step < p.steps; ++step) d = dot_step(p, a, b, step, d);
+  for (int step = 0; step < p.steps; ++step) d = dot_step<Term>(p, a, b, step, d);
   return added_last ? add_last(p, d, c_code) : d;
 }
 

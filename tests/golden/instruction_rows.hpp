@@ -1,0 +1,68 @@
+// The golden rows of matrix instructions: what is asked, and how it is named in the file. Shared by
+// the program that captured them on a device and the test that replays them on a CPU.
+#pragma once
+
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "binade/emulation/instructions.hpp"
+#include "emulation/dot_strata.hpp"
+
+namespace golden {
+
+inline constexpr const char* kInstructionFile =
+    BINADE_SOURCE_DIR "/tests/golden/instructions.safetensors";
+inline constexpr unsigned kSeed = 20261125;
+
+inline constexpr const char* kOperandNames[] = {"uniform",  "near_unit", "sparse", "subnormal",
+                                                "specials", "cancel",    "low"};
+inline constexpr const char* kAddendNames[] = {"zero", "near", "tiny", "any"};
+
+/// Rows of one stratum and length; containers.
+struct Rows {
+  std::string name;  ///< INSTRUCTION/OPERANDS.ADDEND/kLENGTH; tensors append /a, /b, /c, /d
+  std::size_t rows = 0, k = 0;
+  std::vector<std::byte> a, b, c;
+};
+
+inline void append(std::vector<std::byte>& to, std::uint32_t word, int bytes) {
+  const auto* from = reinterpret_cast<const std::byte*>(&word);  // little endian, as the files are
+  to.insert(to.end(), from, from + bytes);
+}
+
+inline Rows make_rows(const binade::Instruction& instruction, int operands, int addend,
+                      std::size_t rows, std::size_t k) {
+  const oracle::Spec spec = oracle::spec_of(instruction.name);
+  strata::Generator generator(spec, kSeed + static_cast<unsigned>(operands * 16 + addend));
+  Rows r;
+  r.name = instruction.name + "/" + kOperandNames[operands] + "." + kAddendNames[addend] + "/k" +
+           std::to_string(k);
+  r.rows = rows;
+  r.k = k;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const strata::Row row = generator.row(static_cast<strata::Operands>(operands),
+                                          static_cast<strata::Addend>(addend), k);
+    for (const std::uint32_t code : row.a) append(r.a, code, spec.a.bytes());
+    for (const std::uint32_t code : row.b) append(r.b, code, spec.b.bytes());
+    append(r.c, row.c, spec.c.bytes());
+  }
+  return r;
+}
+
+/// Every stratum over one instruction and over four chained; two strata along K = 4096.
+inline void for_each_rows(const binade::Instruction& instruction,
+                          const std::function<void(const Rows&)>& use) {
+  const auto k = static_cast<std::size_t>(instruction.k);
+  for (int operands = 0; operands < strata::kOperands; ++operands) {
+    for (int addend = 0; addend < strata::kAddends; ++addend) {
+      use(make_rows(instruction, operands, addend, 24, k));
+      use(make_rows(instruction, operands, addend, 8, 4 * k));
+    }
+  }
+  use(make_rows(instruction, strata::kNearUnit, strata::kNear, 4, 4096));
+  use(make_rows(instruction, strata::kCancel, strata::kZero, 2, 4096));
+}
+
+}  // namespace golden
