@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <map>
+#include <mutex>
 #include <stdexcept>
+#include <utility>
 
 #include "binade/cuda/memory.hpp"
 #include "check.cuh"
@@ -67,6 +69,14 @@ void check_call(const DeviceGemm& call) {
   }
 }
 
+/// The call with its strides, when these kernels and this device have it.
+DeviceGemm checked(const DeviceGemm& asked) {
+  const DeviceGemm call = with_strides(asked);
+  check_call(call);
+  require_device(90, "gemm_hw (wgmma)");
+  return call;
+}
+
 int chains_of(const DeviceGemm& call) {
   if (call.promotion_interval == 0) return 0;
   return std::max(1, kBlockK / call.promotion_interval);
@@ -82,28 +92,50 @@ std::vector<GemmVariant> variants_for(const DeviceGemm& call) {
   return list;
 }
 
-/// How many clusters run at one time.
-int resident_clusters(const GemmVariant& v) {
-  check(cudaFuncSetAttribute(v.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             v.dynamic_bytes),
-        "shared memory of the GEMM");
-  int device = 0, processors = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device),
+int multiprocessors(int device) {
+  int count = 0;
+  check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
         "the number of multiprocessors");
-  if (v.cluster_size() == 1) return processors;
-  cudaLaunchAttribute attribute{};
+  return count;
+}
+
+/// A launch of so many clusters; the attribute must outlive the configuration.
+cudaLaunchConfig_t configure(const GemmVariant& v, int clusters, cudaLaunchAttribute& attribute) {
+  const auto size = static_cast<unsigned>(v.cluster_size());
   attribute.id = cudaLaunchAttributeClusterDimension;
-  attribute.val.clusterDim = {static_cast<unsigned>(v.cluster_size()), 1, 1};
+  attribute.val.clusterDim = {size, 1, 1};
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(processors / v.cluster_size() * v.cluster_size()));
+  config.gridDim = dim3(static_cast<unsigned>(clusters) * size);
   config.blockDim = dim3(static_cast<unsigned>(v.threads));
   config.dynamicSmemBytes = static_cast<std::size_t>(v.dynamic_bytes);
   config.attrs = &attribute;
   config.numAttrs = 1;
+  return config;
+}
+
+int ask_resident_clusters(const GemmVariant& v, int device) {
+  check(cudaFuncSetAttribute(v.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             v.dynamic_bytes),
+        "shared memory of the GEMM");
+  cudaLaunchAttribute attribute{};
+  const cudaLaunchConfig_t config =
+      configure(v, multiprocessors(device) / v.cluster_size(), attribute);
   int clusters = 0;
   check(cudaOccupancyMaxActiveClusters(&clusters, v.kernel, &config), "clusters of the GEMM");
+  if (clusters == 0) throw std::runtime_error("CUDA: this device has no room for a GEMM's cluster");
   return clusters;
+}
+
+/// How many clusters run at one time; asked once for each kernel and device, and prepares it.
+int resident_clusters(const GemmVariant& v) {
+  static std::mutex mutex;
+  static std::map<std::pair<const void*, int>, int> known;
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  const std::lock_guard lock(mutex);
+  const auto found = known.find({v.kernel, device});
+  if (found != known.end()) return found->second;
+  return known[{v.kernel, device}] = ask_resident_clusters(v, device);
 }
 
 int ceil_divide(std::size_t a, int b) {
@@ -132,15 +164,19 @@ struct Plan {
   }
 };
 
-Plan choose_plan(const DeviceGemm& call) {
-  const std::vector<GemmVariant> variants = variants_for(call);
+std::size_t choose_tile(const DeviceGemm& call, const std::vector<GemmVariant>& variants) {
   if (call.tile >= static_cast<int>(variants.size())) {
     refuse("tile " + std::to_string(call.tile) + ", there are " + std::to_string(variants.size()));
   }
-  if (call.tile >= 0) return {call, variants[static_cast<std::size_t>(call.tile)]};
-  std::vector<Plan> plans;
-  for (const GemmVariant& v : variants) plans.emplace_back(call, v);
-  return *std::ranges::min_element(plans, {}, &Plan::cost);
+  if (call.tile >= 0) return static_cast<std::size_t>(call.tile);
+  std::vector<double> costs;
+  for (const GemmVariant& v : variants) costs.push_back(Plan(call, v).cost());
+  return static_cast<std::size_t>(std::ranges::min_element(costs) - costs.begin());
+}
+
+Plan choose_plan(const DeviceGemm& call) {
+  const std::vector<GemmVariant> variants = variants_for(call);
+  return {call, variants[choose_tile(call, variants)]};
 }
 
 bool is_aligned(const void* data, std::size_t stride_bytes) {
@@ -207,19 +243,11 @@ GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const Rea
 }
 
 void launch(const Plan& plan, GemmArguments& args) {
-  const GemmVariant& v = plan.variant;
   cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeClusterDimension;
-  attribute.val.clusterDim = {static_cast<unsigned>(v.cluster_size()), 1, 1};
-  cudaLaunchConfig_t config{};
-  const int clusters = std::min(plan.tiles(), plan.resident);
-  config.gridDim = dim3(static_cast<unsigned>(clusters * v.cluster_size()));
-  config.blockDim = dim3(static_cast<unsigned>(v.threads));
-  config.dynamicSmemBytes = static_cast<std::size_t>(v.dynamic_bytes);
-  config.attrs = &attribute;
-  config.numAttrs = 1;
+  const cudaLaunchConfig_t config =
+      configure(plan.variant, std::min(plan.tiles(), plan.resident), attribute);
   void* parameters[] = {&args};
-  check(cudaLaunchKernelExC(&config, v.kernel, parameters), "gemm_kernel");
+  check(cudaLaunchKernelExC(&config, plan.variant.kernel, parameters), "gemm_kernel");
 }
 
 std::string name_of(const GemmVariant& v) {
@@ -232,9 +260,7 @@ std::string name_of(const GemmVariant& v) {
 }  // namespace
 
 void gemm_hw(const DeviceGemm& asked) {
-  const DeviceGemm call = with_strides(asked);
-  check_call(call);
-  require_device(90, "gemm_hw (wgmma)");
+  const DeviceGemm call = checked(asked);
   const Plan plan = choose_plan(call);
   const ReadableOperand a(call.a, call.m, call.k, call.a_stride);
   const ReadableOperand b(call.b, call.n, call.k, call.b_stride);
@@ -242,10 +268,13 @@ void gemm_hw(const DeviceGemm& asked) {
   launch(plan, args);
 }
 
+int gemm_tile(const DeviceGemm& asked) {
+  const DeviceGemm call = checked(asked);
+  return static_cast<int>(choose_tile(call, variants_for(call)));
+}
+
 std::vector<GemmTileInfo> gemm_tiles(const DeviceGemm& asked) {
-  const DeviceGemm call = with_strides(asked);
-  check_call(call);
-  require_device(90, "gemm_hw (wgmma)");
+  const DeviceGemm call = checked(asked);
   std::vector<GemmTileInfo> list;
   for (const GemmVariant& v : variants_for(call)) {
     cudaFuncAttributes attributes{};

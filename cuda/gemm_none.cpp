@@ -9,4 +9,6 @@ void gemm_hw(const DeviceGemm&) { throw NoDevice(describe_devices()); }
 
 std::vector<GemmTileInfo> gemm_tiles(const DeviceGemm&) { throw NoDevice(describe_devices()); }
 
+int gemm_tile(const DeviceGemm&) { throw NoDevice(describe_devices()); }
+
 }  // namespace binade::cuda

@@ -78,4 +78,7 @@ struct GemmTileInfo {
 /// Errors: as gemm_hw.
 std::vector<GemmTileInfo> gemm_tiles(const DeviceGemm& call);
 
+/// The index of the tile that gemm_hw takes for this call. Errors: as gemm_hw.
+int gemm_tile(const DeviceGemm& call);
+
 }  // namespace binade::cuda
