@@ -25,7 +25,8 @@
   record(accumulator_design)       \
   record(cast_throughput)          \
   record(quantize_throughput)      \
-  record(emulation_throughput)
+  record(emulation_throughput)     \
+  record(device_gemm_throughput)
 // clang-format on
 
 namespace binade::experiments {

@@ -1,0 +1,288 @@
+// The host's side of the GEMM: what was asked, checked; tensor maps; the choice of a tile; a launch.
+#include "binade/cuda/gemm.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+#include "binade/cuda/memory.hpp"
+#include "check.cuh"
+#include "gemm_variants.cuh"
+#include "tensor_map.hpp"
+
+namespace binade::cuda {
+namespace {
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw std::invalid_argument("gemm_hw: " + what);
+}
+
+bool is_e5m2(FloatFormat format, const char* operand) {
+  if (format == E5M2::format) return true;
+  if (format == E4M3::format) return false;
+  refuse(std::string("operand ") + operand + " is " + format_name(format) +
+         ", expected e4m3 or e5m2");
+}
+
+void check_matrix(const char* name, const void* data, std::size_t rows, std::size_t cols,
+                  std::size_t stride) {
+  constexpr std::size_t kMost = std::size_t{1} << 30;
+  if (rows == 0 || cols == 0 || rows > kMost || cols > kMost) {
+    refuse(std::string(name) + " is " + std::to_string(rows) + " x " + std::to_string(cols) +
+           ", expected 1 to 2^30 each way");
+  }
+  if (data == nullptr) refuse(std::string(name) + " has no data");
+  if (stride < cols) {
+    refuse(std::string(name) + " has rows of " + std::to_string(cols) + " at a stride of " +
+           std::to_string(stride));
+  }
+}
+
+/// Strides that were left to us, filled in.
+DeviceGemm with_strides(DeviceGemm call) {
+  if (call.a_stride == 0) call.a_stride = call.k;
+  if (call.b_stride == 0) call.b_stride = call.k;
+  if (call.d_stride == 0) call.d_stride = call.n;
+  return call;
+}
+
+void check_call(const DeviceGemm& call) {
+  is_e5m2(call.a_format, "A");
+  is_e5m2(call.b_format, "B");
+  check_matrix("A", call.a, call.m, call.k, call.a_stride);
+  check_matrix("B", call.b, call.n, call.k, call.b_stride);
+  check_matrix("D", call.d, call.m, call.n, call.d_stride);
+  if (call.output != kFp32Format && call.output != Bf16::format) {
+    refuse("output " + format_name(call.output) + ", expected fp32 or bf16");
+  }
+  const int interval = call.promotion_interval;
+  if (interval < 0 || (interval % kBlockK != 0 && interval != 32 && interval != 64)) {
+    refuse("promotion interval " + std::to_string(interval) +
+           ", expected 0 (never), 32, 64 or a multiple of 128");
+  }
+  if (call.scaling == GemmScaling::kBlock && (interval == 0 || interval > kBlockK)) {
+    refuse("scales that change every 128 along K with promotion interval " +
+           std::to_string(interval) + ", expected 32, 64 or 128");
+  }
+}
+
+/// The call with its strides, when these kernels and this device have it.
+DeviceGemm checked(const DeviceGemm& asked) {
+  const DeviceGemm call = with_strides(asked);
+  check_call(call);
+  require_device(90, "gemm_hw (wgmma)");
+  return call;
+}
+
+int chains_of(const DeviceGemm& call) {
+  if (call.promotion_interval == 0) return 0;
+  return std::max(1, kBlockK / call.promotion_interval);
+}
+
+std::vector<GemmVariant> variants_for(const DeviceGemm& call) {
+  const bool a = is_e5m2(call.a_format, "A"), b = is_e5m2(call.b_format, "B");
+  std::vector<GemmVariant> list;
+  for (const GemmVariant& v : a || b ? gemm_variants_mixed(a, b) : gemm_variants_e4m3()) {
+    const bool parts_fit = v.parts == 1 || call.promotion_interval <= kBlockK;
+    if (v.chains == chains_of(call) && parts_fit) list.push_back(v);
+  }
+  return list;
+}
+
+int multiprocessors(int device) {
+  int count = 0;
+  check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
+        "the number of multiprocessors");
+  return count;
+}
+
+/// A launch of so many clusters; the attribute must outlive the configuration.
+cudaLaunchConfig_t configure(const GemmVariant& v, int clusters, cudaLaunchAttribute& attribute) {
+  const auto size = static_cast<unsigned>(v.cluster_size());
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim = {size, 1, 1};
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(clusters) * size);
+  config.blockDim = dim3(static_cast<unsigned>(v.threads));
+  config.dynamicSmemBytes = static_cast<std::size_t>(v.dynamic_bytes);
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  return config;
+}
+
+int ask_resident_clusters(const GemmVariant& v, int device) {
+  check(cudaFuncSetAttribute(v.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             v.dynamic_bytes),
+        "shared memory of the GEMM");
+  cudaLaunchAttribute attribute{};
+  const cudaLaunchConfig_t config =
+      configure(v, multiprocessors(device) / v.cluster_size(), attribute);
+  int clusters = 0;
+  check(cudaOccupancyMaxActiveClusters(&clusters, v.kernel, &config), "clusters of the GEMM");
+  if (clusters == 0) throw std::runtime_error("CUDA: this device has no room for a GEMM's cluster");
+  return clusters;
+}
+
+/// How many clusters run at one time; asked once for each kernel and device, and prepares it.
+int resident_clusters(const GemmVariant& v) {
+  static std::mutex mutex;
+  static std::map<std::pair<const void*, int>, int> known;
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  const std::lock_guard lock(mutex);
+  const auto found = known.find({v.kernel, device});
+  if (found != known.end()) return found->second;
+  return known[{v.kernel, device}] = ask_resident_clusters(v, device);
+}
+
+int ceil_divide(std::size_t a, int b) {
+  return static_cast<int>((a + static_cast<std::size_t>(b) - 1) / static_cast<std::size_t>(b));
+}
+
+/// What is to be launched: a tile, and the grid of clusters that covers D.
+struct Plan {
+  GemmVariant variant;
+  int cluster_rows = 0, cluster_cols = 0, resident = 0;
+
+  Plan(const DeviceGemm& call, const GemmVariant& v)
+      : variant(v),
+        cluster_rows(ceil_divide(call.m, v.rows * v.cluster_rows)),
+        cluster_cols(ceil_divide(call.n, v.cols * v.cluster_cols)),
+        resident(resident_clusters(v)) {}
+
+  int tiles() const { return cluster_rows * cluster_cols; }
+  /// Cycles in units of one k: the rounds of tiles, each as wide as its operations or as what it
+  /// reads, whichever takes longer.
+  double cost() const {
+    const double rounds = std::ceil(static_cast<double>(tiles()) / resident);
+    const double operations = variant.rows * variant.cols;
+    const double reads = 64.0 * (variant.rows / variant.cluster_cols + variant.cols);
+    return rounds * std::max(operations, reads);
+  }
+};
+
+std::size_t choose_tile(const DeviceGemm& call, const std::vector<GemmVariant>& variants) {
+  if (call.tile >= static_cast<int>(variants.size())) {
+    refuse("tile " + std::to_string(call.tile) + ", there are " + std::to_string(variants.size()));
+  }
+  if (call.tile >= 0) return static_cast<std::size_t>(call.tile);
+  std::vector<double> costs;
+  for (const GemmVariant& v : variants) costs.push_back(Plan(call, v).cost());
+  return static_cast<std::size_t>(std::ranges::min_element(costs) - costs.begin());
+}
+
+Plan choose_plan(const DeviceGemm& call) {
+  const std::vector<GemmVariant> variants = variants_for(call);
+  return {call, variants[choose_tile(call, variants)]};
+}
+
+bool is_aligned(const void* data, std::size_t stride_bytes) {
+  return reinterpret_cast<std::uintptr_t>(data) % 16 == 0 && stride_bytes % 16 == 0;
+}
+
+/// An operand where the copy engine can read it: where it is, or a copy with longer rows that goes
+/// when the work on the stream is done.
+class ReadableOperand {
+ public:
+  ReadableOperand(const void* data, std::size_t rows, std::size_t k, std::size_t stride)
+      : data_(data), stride_(stride) {
+    if (is_aligned(data, stride)) return;
+    stride_ = (k + 15) / 16 * 16;
+    check(cudaMallocAsync(&copy_, rows * stride_, nullptr), "a copy with aligned rows");
+    check(cudaMemcpy2DAsync(copy_, stride_, data, stride, k, rows, cudaMemcpyDeviceToDevice,
+                            nullptr),
+          "a copy with aligned rows");
+    data_ = copy_;
+  }
+  ReadableOperand(const ReadableOperand&) = delete;
+  ReadableOperand& operator=(const ReadableOperand&) = delete;
+  ~ReadableOperand() {
+    if (copy_ != nullptr) cudaFreeAsync(copy_, nullptr);
+  }
+
+  CUtensorMap map(std::size_t rows, std::size_t k, int box_rows) const {
+    return tensor_map({CU_TENSOR_MAP_DATA_TYPE_UINT8, 1, data_, rows, k, stride_, box_rows,
+                       kBlockK});
+  }
+
+ private:
+  const void* data_;
+  std::size_t stride_;
+  void* copy_ = nullptr;
+};
+
+GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const ReadableOperand& a,
+                             const ReadableOperand& b) {
+  const GemmVariant& v = plan.variant;
+  GemmArguments args{};
+  args.a = a.map(call.m, call.k, v.rows / v.cluster_cols);
+  args.b = b.map(call.n, call.k, v.cols / v.cluster_rows);
+  args.m = static_cast<int>(call.m);
+  args.n = static_cast<int>(call.n);
+  args.k_blocks = ceil_divide(call.k, kBlockK);
+  args.promotion_blocks = std::max(1, call.promotion_interval / kBlockK);
+  args.cluster_rows = plan.cluster_rows;
+  args.cluster_cols = plan.cluster_cols;
+  args.scaling = call.scaling;
+  args.scale_a = call.scale_a;
+  args.scale_b = call.scale_b;
+  args.d_data = call.d;
+  args.d_stride = call.d_stride;
+  args.bf16 = call.output == Bf16::format;
+  const int bytes = args.bf16 ? 2 : 4;
+  args.d_mapped = is_aligned(call.d, call.d_stride * static_cast<std::size_t>(bytes));
+  if (args.d_mapped) {
+    args.d = tensor_map({args.bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+                                   : CU_TENSOR_MAP_DATA_TYPE_FLOAT32,
+                         bytes, call.d, call.m, call.n, call.d_stride, 16, 128 / bytes});
+  }
+  return args;
+}
+
+void launch(const Plan& plan, GemmArguments& args) {
+  cudaLaunchAttribute attribute{};
+  const cudaLaunchConfig_t config =
+      configure(plan.variant, std::min(plan.tiles(), plan.resident), attribute);
+  void* parameters[] = {&args};
+  check(cudaLaunchKernelExC(&config, plan.variant.kernel, parameters), "gemm_kernel");
+}
+
+std::string name_of(const GemmVariant& v) {
+  return std::to_string(v.rows) + "x" + std::to_string(v.cols) +
+         (v.parts > 1 ? " in " + std::to_string(v.parts) + " parts" : "") + ", cluster " +
+         std::to_string(v.cluster_rows) + "x" + std::to_string(v.cluster_cols) + ", " +
+         std::to_string(v.stages) + " stages";
+}
+
+}  // namespace
+
+void gemm_hw(const DeviceGemm& asked) {
+  const DeviceGemm call = checked(asked);
+  const Plan plan = choose_plan(call);
+  const ReadableOperand a(call.a, call.m, call.k, call.a_stride);
+  const ReadableOperand b(call.b, call.n, call.k, call.b_stride);
+  GemmArguments args = make_arguments(call, plan, a, b);
+  launch(plan, args);
+}
+
+int gemm_tile(const DeviceGemm& asked) {
+  const DeviceGemm call = checked(asked);
+  return static_cast<int>(choose_tile(call, variants_for(call)));
+}
+
+std::vector<GemmTileInfo> gemm_tiles(const DeviceGemm& asked) {
+  const DeviceGemm call = checked(asked);
+  std::vector<GemmTileInfo> list;
+  for (const GemmVariant& v : variants_for(call)) {
+    cudaFuncAttributes attributes{};
+    check(cudaFuncGetAttributes(&attributes, v.kernel), "attributes of gemm_kernel");
+    list.push_back({name_of(v), v.rows, v.cols, v.stages, attributes.numRegs,
+                    attributes.localSizeBytes});
+  }
+  return list;
+}
+
+}  // namespace binade::cuda

@@ -1,0 +1,154 @@
+// The end of a tile: scales that come last, one rounding, and D on its way while the next tile is
+// computed.
+#pragma once
+
+#include <cstdint>
+
+#include "gemm_tile.cuh"
+#include "ptx/registers.cuh"
+#include "ptx/tma.cuh"
+
+namespace binade::cuda {
+
+/// Writes the sums of one warp: 16 rows, kCols columns. A thread holds, for each eight columns j,
+/// sums[4 j .. 4 j + 3]: columns 8 j + 2 (lane % 4) + {0, 1} of row lane / 4, then of the row eight
+/// further down.
+template <class Tile>
+class Epilogue {
+ public:
+  __device__ Epilogue(const GemmArguments& args, unsigned char* staging)
+      : args_(args), staging_(staging), lane_(static_cast<int>(threadIdx.x) % 32) {}
+
+  /// row, col: of the warp's first number in D.
+  __device__ void run(float (&sums)[Tile::kCols / 2], int row, int col) {
+    if (args_.scaling == GemmScaling::kRow) {
+      scale_rows(sums, row, col);
+    } else if (args_.scaling == GemmScaling::kTensor) {
+      scale_all(sums);
+    }
+    if (args_.bf16) {
+      store<true>(sums, row, col);
+    } else {
+      store<false>(sums, row, col);
+    }
+  }
+
+  /// Until shared memory is no longer read.
+  __device__ void finish() {
+    if (lane_ == 0) ptx::tma_store_wait_read<0>();
+  }
+
+ private:
+  static __device__ float scale_at(const DeviceScales& scales, int row, int rows) {
+    return scales.data == nullptr || row >= rows ? 1.0f
+                                                 : __ldg(scales.data + row * scales.row_stride);
+  }
+
+  __device__ void scale_all(float (&sums)[Tile::kCols / 2]) {
+    if (args_.scale_a.data == nullptr && args_.scale_b.data == nullptr) return;
+    const float scale = scale_at(args_.scale_a, 0, 1) * scale_at(args_.scale_b, 0, 1);
+#pragma unroll
+    for (float& sum : sums) sum *= scale;
+  }
+
+  __device__ void scale_rows(float (&sums)[Tile::kCols / 2], int row, int col) {
+    float sa[2];
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      sa[half] = scale_at(args_.scale_a, row + lane_ / 4 + 8 * half, args_.m);
+    }
+#pragma unroll
+    for (int j = 0; j < Tile::kCols / 8; ++j) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const float sb = scale_at(args_.scale_b, col + 8 * j + 2 * (lane_ % 4) + i, args_.n);
+        sums[4 * j + i] = (sums[4 * j + i] * sb) * sa[0];
+        sums[4 * j + 2 + i] = (sums[4 * j + 2 + i] * sb) * sa[1];
+      }
+    }
+  }
+
+  template <bool kBf16>
+  __device__ void store(float (&sums)[Tile::kCols / 2], int row, int col) {
+    constexpr int kBoxGroups = kBf16 ? 8 : 4;  // eights of columns in 128 bytes
+    constexpr int kBoxed = Tile::kCols / 8 / kBoxGroups * kBoxGroups;
+#pragma unroll
+    for (int j = 0; j < kBoxed; j += kBoxGroups) {
+      if (args_.d_mapped) {
+        store_box<kBf16>(sums + 4 * j, row, col + 8 * j, j / kBoxGroups % 2);
+      } else {
+#pragma unroll
+        for (int i = j; i < j + kBoxGroups; ++i) store_group<kBf16>(sums + 4 * i, row, col + 8 * i);
+      }
+    }
+#pragma unroll
+    for (int j = kBoxed; j < Tile::kCols / 8; ++j) {
+      store_group<kBf16>(sums + 4 * j, row, col + 8 * j);
+    }
+  }
+
+  /// 16 rows of 128 bytes through shared memory, in the copy engine's swizzle: the 16-byte chunks of
+  /// row r are permuted by r % 8.
+  template <bool kBf16>
+  __device__ void store_box(const float* sums, int row, int col, int buffer) {
+    if (row >= args_.m || col >= args_.n) return;
+    unsigned char* box = staging_ + buffer * (kStagingBytes / 2);
+    if (lane_ == 0) ptx::tma_store_wait_read<1>();
+    __syncwarp();
+    const std::uint32_t base = ptx::shared_address(box);
+    if constexpr (kBf16) {
+      const std::uint32_t in_box = base + (lane_ % 16) * 128;
+#pragma unroll
+      for (int j = 0; j < 8; j += 2) {
+        const int chunk = (j + lane_ / 16) ^ (lane_ % 8);
+        const float* s = sums + 4 * j;
+        ptx::store_matrices(in_box + chunk * 16, ptx::to_bf16x2(s[0], s[1]),
+                            ptx::to_bf16x2(s[2], s[3]), ptx::to_bf16x2(s[4], s[5]),
+                            ptx::to_bf16x2(s[6], s[7]));
+      }
+    } else {
+      const int r = lane_ / 4, q = lane_ % 4;
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const std::uint32_t at = base + r * 128 + ((2 * j + q / 2) ^ r) * 16 + q % 2 * 8;
+        const float* s = sums + 4 * j;
+        ptx::store_pair(at, fp32_bits(s[0]), fp32_bits(s[1]));
+        ptx::store_pair(at + 8 * 128, fp32_bits(s[2]), fp32_bits(s[3]));
+      }
+    }
+    ptx::async_proxy_fence();
+    __syncwarp();
+    if (lane_ == 0) {
+      ptx::tma_store(&args_.d, box, col, row);
+      ptx::tma_store_commit();
+    }
+  }
+
+  /// 16 rows of 8 columns straight to D, where the copy engine cannot.
+  template <bool kBf16>
+  __device__ void store_group(const float* s, int row, int col) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int r = row + lane_ / 4 + i / 2 * 8, c = col + 2 * (lane_ % 4) + i % 2;
+      if (r >= args_.m || c >= args_.n) continue;
+      const std::size_t at = r * args_.d_stride + c;
+      if constexpr (kBf16) {
+        static_cast<std::uint16_t*>(args_.d_data)[at] =
+            static_cast<std::uint16_t>(ptx::to_bf16x2(s[i], 0.0f));
+      } else {
+        static_cast<std::uint32_t*>(args_.d_data)[at] = fp32_bits(s[i]);
+      }
+    }
+  }
+
+  /// With the canonical NaN.
+  static __device__ std::uint32_t fp32_bits(float x) {
+    return x != x ? 0x7fffffffu : __float_as_uint(x);
+  }
+
+  const GemmArguments& args_;
+  unsigned char* staging_;
+  int lane_;
+};
+
+}  // namespace binade::cuda

@@ -1,0 +1,137 @@
+// What a block of the GEMM computes, what it keeps in shared memory, and in which order tiles come.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "binade/cuda/gemm.hpp"
+#include "binade/formats/catalog.hpp"
+#include "ptx/mbarrier.cuh"
+
+namespace binade::cuda {
+
+/// The parameters of a launch, in the kernel's constant memory.
+struct GemmArguments {
+  CUtensorMap a, b, d;
+  int m, n;
+  int k_blocks;          ///< blocks of 128 along K, the last one padded with zeros
+  int promotion_blocks;  ///< of them between promotions
+  int cluster_rows, cluster_cols;  ///< the grid of clusters' tiles that covers D
+  GemmScaling scaling;
+  DeviceScales scale_a, scale_b;
+  void* d_data;
+  std::size_t d_stride;
+  bool bf16;      ///< the output; else fp32
+  bool d_mapped;  ///< the copy engine can write D
+};
+
+constexpr int kBlockK = 128;  ///< bytes of a row that a stage holds: the widest swizzle
+constexpr int kRowsOfWarpgroup = 64;
+constexpr int kStagingBytes = 2 * 16 * 128;  ///< of a warp: two boxes of 16 rows of 128 bytes
+constexpr int kSharedBytes = 232448;         ///< of a block on sm_90
+constexpr int kBarrierBytes = 1024, kAlignment = 1024;
+
+/// One block computes D[64 kConsumers, kCols] at a time, each consumer warpgroup 64 rows of it.
+///
+/// kChains: 0 for one chain over all of K; else the chains in a block of 128 (1, 2, 4). kParts: a
+/// consumer's columns go through the accumulator in so many parts, because a promoted sum and its
+/// chain need registers both. A cluster is kClusterRows x kClusterCols blocks; blocks in a column of
+/// it share the tile of B, those in a row the tile of A.
+template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf, int kPartsOf = 1,
+          int kClusterRowsOf = 1, int kClusterColsOf = 1>
+struct GemmTile {
+  using TA = A;
+  using TB = B;
+  static constexpr int kConsumers = kConsumersOf, kCols = kColsOf, kChains = kChainsOf;
+  static constexpr int kParts = kPartsOf;
+  static constexpr int kClusterRows = kClusterRowsOf, kClusterCols = kClusterColsOf;
+
+  static constexpr bool kPromotes = kChains != 0;
+  static constexpr int kRows = kConsumers * kRowsOfWarpgroup;
+  static constexpr int kClusterSize = kClusterRows * kClusterCols;
+  static constexpr int kThreads = (kConsumers + 1) * 128;
+  static constexpr int kPartCols = kCols / kParts;
+  static constexpr int kBytesA = kRows * kBlockK, kBytesB = kCols * kBlockK;
+  static constexpr int kStageBytes = kBytesA + kBytesB;
+  static constexpr int kStagingTotal = kConsumers * 4 * kStagingBytes;
+  static constexpr int kStages =
+      (kSharedBytes - kAlignment - kBarrierBytes - kStagingTotal) / kStageBytes;
+  static constexpr int kDynamicBytes =
+      kAlignment + kStages * kStageBytes + kStagingTotal + kBarrierBytes;
+  /// Blocks of 128 columns that one part of a tile may meet, for the scales of B.
+  static constexpr int kScaleSpan =
+      kPartCols % 128 == 0 || 128 % kCols == 0 ? 1 : (kPartCols + 112) / 128 + 1;
+
+  static_assert(kCols % (8 * kParts) == 0 && kPartCols <= 256, "widths that wgmma has");
+  static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
+  static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");
+  static_assert((kRows / kClusterCols) % 8 == 0 && (kCols / kClusterRows) % 8 == 0,
+                "each block of a cluster brings whole periods of the shared tile");
+  static_assert(2 * kStages * sizeof(ptx::Barrier) <= kBarrierBytes);
+};
+
+/// Shared memory of a block: stages of A and B, staging of D, barriers.
+template <class Tile>
+struct GemmShared {
+  unsigned char* stages;
+
+  __device__ explicit GemmShared(unsigned char* dynamic) {
+    const std::uint32_t past = ptx::shared_address(dynamic) % kAlignment;
+    stages = dynamic + (past == 0 ? 0 : kAlignment - past);
+  }
+  __device__ unsigned char* a(int stage) const { return stages + stage * Tile::kStageBytes; }
+  __device__ unsigned char* b(int stage) const { return a(stage) + Tile::kBytesA; }
+  __device__ unsigned char* staging(int warp) const {
+    return stages + Tile::kStages * Tile::kStageBytes + warp * kStagingBytes;
+  }
+  /// A stage's tiles have arrived / its readers, of the whole cluster, are done.
+  __device__ ptx::Barrier* full(int stage) const {
+    return reinterpret_cast<ptx::Barrier*>(staging(4 * Tile::kConsumers)) + stage;
+  }
+  __device__ ptx::Barrier* empty(int stage) const { return full(stage + Tile::kStages); }
+};
+
+/// A place in the ring of stages.
+template <class Tile>
+struct RingPlace {
+  int stage = 0;
+  std::uint32_t parity = 0;
+  __device__ void advance() {
+    if (++stage == Tile::kStages) {
+      stage = 0;
+      parity ^= 1;
+    }
+  }
+};
+
+/// The tiles of one block, in the order in which it computes them: clusters walk through columns of
+/// D inside bands of rows, so that what runs at one time reads few rows of A and of B.
+template <class Tile>
+class TileWalk {
+ public:
+  __device__ explicit TileWalk(const GemmArguments& args)
+      : rows_(args.cluster_rows),
+        cols_(args.cluster_cols),
+        next_(static_cast<int>(blockIdx.x) / Tile::kClusterSize),
+        rank_(static_cast<int>(blockIdx.x) % Tile::kClusterSize) {}
+
+  /// The next tile's first row and column, if there is one.
+  __device__ bool next(int& row, int& col) {
+    if (next_ >= rows_ * cols_) return false;
+    const int band = next_ / (kBand * cols_), in_band = next_ % (kBand * cols_);
+    const int height = min(kBand, rows_ - band * kBand);
+    const int cluster_row = band * kBand + in_band % height, cluster_col = in_band / height;
+    row = (cluster_row * Tile::kClusterRows + rank_ / Tile::kClusterCols) * Tile::kRows;
+    col = (cluster_col * Tile::kClusterCols + rank_ % Tile::kClusterCols) * Tile::kCols;
+    next_ += static_cast<int>(gridDim.x) / Tile::kClusterSize;
+    return true;
+  }
+
+ private:
+  static constexpr int kBand = 16 / Tile::kClusterRows;  ///< clusters: 16 tiles high
+  int rows_, cols_, next_, rank_;
+};
+
+}  // namespace binade::cuda

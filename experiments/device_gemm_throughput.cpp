@@ -1,0 +1,334 @@
+// How fast the tensor cores multiply with our rules, beside the library that torch._scaled_mm calls.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+
+#include "binade/cuda/device.hpp"
+#include "binade/cuda/gemm.hpp"
+#include "binade/cuda/memory.hpp"
+#include "binade/formats/cast.hpp"
+#include "binade/formats/catalog.hpp"
+#include "cublaslt.hpp"
+#include "sampling.hpp"
+#include "support.hpp"
+
+namespace binade::experiments {
+
+namespace {
+
+using cuda::DeviceArray;
+using cuda::DeviceGemm;
+using cuda::GemmScaling;
+
+struct Shape {
+  std::size_t m = 0, n = 0, k = 0;
+};
+
+/// "4096x2112x7168": M, N, K.
+Shape parse_shape(const std::string& text) {
+  Shape shape;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%zux%zux%zu%c", &shape.m, &shape.n, &shape.k, &rest) != 3 ||
+      shape.m == 0 || shape.n == 0 || shape.k == 0) {
+    throw std::invalid_argument("parameter shapes: found '" + text + "', expected MxNxK");
+  }
+  return shape;
+}
+
+struct Path {
+  std::string scaling_name;
+  GemmScaling scaling{};
+  int interval = 0;
+
+  /// What cuBLASLt has: fast accumulation on or off, or blocks.
+  bool has_peer() const {
+    return scaling == GemmScaling::kBlock ? interval == 128 : interval == 0 || interval == 128;
+  }
+};
+
+/// "row-128": scaling and promotion interval.
+Path parse_path(const std::string& text) {
+  const std::size_t dash = text.find('-');
+  const std::string name = text.substr(0, dash);
+  const std::string interval = dash == std::string::npos ? "" : text.substr(dash + 1);
+  const bool digits = !interval.empty() && interval.size() < 6 &&
+                      interval.find_first_not_of("0123456789") == std::string::npos;
+  if ((name != "tensor" && name != "row" && name != "block") || !digits) {
+    throw std::invalid_argument("parameter paths: found '" + text +
+                                "', expected tensor-, row- or block- and a promotion interval");
+  }
+  return {name,
+          name == "tensor" ? GemmScaling::kTensor
+          : name == "row"  ? GemmScaling::kRow
+                           : GemmScaling::kBlock,
+          std::stoi(interval)};
+}
+
+/// The matrices of one shape, in as many copies as push each other out of the L2.
+class Matrices {
+ public:
+  Matrices(Shape shape, FloatFormat output, std::uint64_t seed) : shape_(shape), output_(output) {
+    constexpr std::size_t kPastTheCache = std::size_t{256} << 20;
+    const std::size_t a = shape.m * shape.k, b = shape.n * shape.k;
+    const std::size_t d = shape.m * shape.n * static_cast<std::size_t>(output.container_bits()) / 8;
+    const std::size_t copies = 1 + kPastTheCache / (a + b);
+    for (std::size_t i = 0; i < copies; ++i) {
+      sets_.push_back({codes(a, seed, 2 * i), codes(b, seed, 2 * i + 1), DeviceArray(d)});
+    }
+    const std::size_t blocks = (shape.k + 127) / 128;
+    scales_a_ = scales(shape.m * blocks, seed, 1);
+    scales_b_ = scales(std::max(shape.n, (shape.n + 127) / 128 * blocks), seed, 2);
+  }
+
+  /// The product of copy i. Scales of blocks lie as cuBLASLt takes them.
+  DeviceGemm call(const Path& path, std::size_t i) {
+    Set& set = sets_[i % sets_.size()];
+    DeviceGemm call;
+    call.m = shape_.m, call.n = shape_.n, call.k = shape_.k;
+    call.a_format = call.b_format = E4M3::format;
+    call.output = output_;
+    call.a = set.a.data(), call.b = set.b.data(), call.d = set.d.data();
+    call.scaling = path.scaling;
+    call.promotion_interval = path.interval;
+    const std::size_t blocks = (shape_.k + 127) / 128;
+    const bool block = path.scaling == GemmScaling::kBlock;
+    call.scale_a = {scales_a_.as<float>(), 1, block ? shape_.m : 0};
+    call.scale_b = {scales_b_.as<float>(), block ? blocks : 1, block ? std::size_t{1} : 0};
+    return call;
+  }
+
+  std::vector<std::uint8_t> result(std::size_t i) const {
+    std::vector<std::uint8_t> bytes(sets_[i].d.size());
+    sets_[i].d.download(bytes.data(), bytes.size());
+    return bytes;
+  }
+  void poison(std::size_t i) { sets_[i].d.fill(0xcd); }
+
+ private:
+  struct Set {
+    DeviceArray a, b, d;
+  };
+
+  /// Normal numbers; a long matrix repeats them at a period that no row length divides.
+  static DeviceArray codes(std::size_t count, std::uint64_t seed, std::uint64_t stream) {
+    constexpr std::size_t kPeriod = (std::size_t{1} << 22) + 4093;
+    const std::vector<float> numbers = sample("normal", std::min(count, kPeriod), seed, stream);
+    std::vector<std::uint8_t> codes(count);
+    cast(kFp32Format, numbers.data(), E4M3::format, codes.data(), numbers.size());
+    for (std::size_t i = kPeriod; i < count; ++i) codes[i] = codes[i - kPeriod];
+    return DeviceArray(std::span<const std::uint8_t>(codes));
+  }
+
+  static DeviceArray scales(std::size_t count, std::uint64_t seed, std::uint64_t stream) {
+    std::vector<float> scales = sample("uniform01", count, seed, stream);
+    for (float& scale : scales) scale = scale * 0.01f + 0.01f;
+    return DeviceArray(std::span<const float>(scales));
+  }
+
+  Shape shape_;
+  FloatFormat output_;
+  std::vector<Set> sets_;
+  DeviceArray scales_a_, scales_b_;
+};
+
+/// One kernel on one path.
+struct Trial {
+  Path path;
+  std::string kernel, tile;
+  std::function<void(std::size_t)> launch;  ///< on the copy of the matrices of this index
+  bool is_peer = false;
+  std::vector<double> microseconds{};
+  std::int64_t differs = -1;  ///< outputs whose bits are not the peer's; -1 without one
+
+  double rate(const Shape& s, double quantile) const {
+    std::vector<double> sorted = microseconds;
+    std::ranges::sort(sorted);
+    const auto last = static_cast<double>(sorted.size() - 1);
+    const double taken = sorted[static_cast<std::size_t>((1 - quantile) * last + 0.5)];
+    return 2.0 * static_cast<double>(s.m * s.n * s.k) / taken * 1e-6;
+  }
+};
+
+/// Everything that is measured on one shape.
+class Bench {
+ public:
+  Bench(Shape shape, FloatFormat output, std::uint64_t seed)
+      : shape_(shape), output_(output), matrices_(shape, output, seed) {}
+
+  void add_ours(const Path& path, bool all_tiles) {
+    const auto tiles = cuda::gemm_tiles(matrices_.call(path, 0));
+    const int count = all_tiles ? static_cast<int>(tiles.size()) : 1;
+    for (int tile = all_tiles ? 0 : -1, i = 0; i < count; ++tile, ++i) {
+      const std::string name =
+          tiles[static_cast<std::size_t>(tile < 0 ? cuda::gemm_tile(matrices_.call(path, 0)) : tile)]
+              .name;
+      trials_.push_back({path, "binade", name, [this, path, tile](std::size_t copy) {
+                           DeviceGemm call = matrices_.call(path, copy);
+                           call.tile = tile;
+                           cuda::gemm_hw(call);
+                         }});
+    }
+  }
+
+  /// Returns why not, where the library has no algorithm.
+  std::optional<std::string> add_peer(const Path& path, CublasLt& library) {
+    try {
+      const auto matmul =
+          std::make_shared<CublasLt::Matmul>(library, matrices_.call(path, 0));
+      trials_.push_back(
+          {path, "cublaslt", "-",
+           [this, path, matmul](std::size_t copy) { matmul->run(matrices_.call(path, copy)); },
+           true});
+      return std::nullopt;
+    } catch (const std::runtime_error& error) {
+      return error.what();
+    }
+  }
+
+  /// Every trial in turn, then all again: what slows the device down meets all alike.
+  void run(std::size_t repeats, Progress& progress) {
+    compare();
+    const std::size_t count = trials_.size();
+    const std::vector<double> times = cuda::time_launches(
+        [&](std::size_t i) { trials_[i % count].launch(i / count + i % count); }, repeats * count,
+        2 * count);
+    for (std::size_t i = 0; i < times.size(); ++i) {
+      trials_[i % count].microseconds.push_back(times[i]);
+    }
+    progress.step();
+  }
+
+  void fill(Table& table) const {
+    for (const Trial& t : trials_) {
+      const Trial* peer = peer_of(t);
+      table.rows.push_back(
+          {count_cell(shape_.m), count_cell(shape_.n), count_cell(shape_.k), t.path.scaling_name,
+           std::int64_t{t.path.interval}, format_name(output_), t.kernel, t.tile,
+           count_cell(t.microseconds.size()), t.rate(shape_, 0.5), t.rate(shape_, 0.0),
+           t.rate(shape_, 1.0),
+           peer == nullptr ? std::numeric_limits<double>::quiet_NaN()
+                           : t.rate(shape_, 0.5) / peer->rate(shape_, 0.5),
+           t.differs});
+    }
+  }
+
+ private:
+  const Trial* peer_of(const Trial& trial) const {
+    for (const Trial& t : trials_) {
+      if (t.is_peer && t.path.scaling == trial.path.scaling &&
+          t.path.interval == trial.path.interval) {
+        return &t;
+      }
+    }
+    return nullptr;
+  }
+
+  std::vector<std::uint8_t> result_of(const Trial& trial) {
+    matrices_.poison(0);
+    trial.launch(0);
+    cuda::synchronize();
+    return matrices_.result(0);
+  }
+
+  /// Counts the outputs that are not the peer's to the bit.
+  void compare() {
+    const std::size_t width = static_cast<std::size_t>(output_.container_bits()) / 8;
+    for (Trial& trial : trials_) {
+      const Trial* peer = peer_of(trial);
+      if (peer == nullptr || trial.is_peer) continue;
+      const auto ours = result_of(trial), theirs = result_of(*peer);
+      trial.differs = 0;
+      for (std::size_t i = 0; i < ours.size(); i += width) {
+        if (std::memcmp(&ours[i], &theirs[i], width) != 0) ++trial.differs;
+      }
+    }
+  }
+
+  Shape shape_;
+  FloatFormat output_;
+  Matrices matrices_;
+  std::vector<Trial> trials_;
+};
+
+Table run(const Arguments& arguments) {
+  cuda::require_device(90, "device_gemm_throughput");
+  const std::string library_path = arguments.text("library");
+  std::optional<CublasLt> library;
+  if (library_path != "none") library.emplace(library_path);
+  const auto shapes = arguments.text_list("shapes"), paths = arguments.text_list("paths");
+  Progress progress{arguments, shapes.size()};
+  Table table;
+  for (const std::string& shape : shapes) {
+    Bench bench(parse_shape(shape), parse_format(arguments.text("output")).format,
+                seed_argument(arguments));
+    for (const std::string& text : paths) {
+      const Path path = parse_path(text);
+      bench.add_ours(path, arguments.text("tiles") == "all");
+      if (!library || !path.has_peer()) continue;
+      if (const auto refusal = bench.add_peer(path, *library)) {
+        table.notes.push_back(shape + " " + text + ": " + *refusal);
+      }
+    }
+    bench.run(size_argument(arguments, "repeats"), progress);
+    bench.fill(table);
+  }
+  table.notes.push_back("on " + cuda::describe_devices());
+  table.notes.push_back(
+      "every launch alone between two events, kernels interleaved, inputs rotated through 256 MB; "
+      "normal numbers in e4m3");
+  return table;
+}
+
+}  // namespace
+
+Experiment device_gemm_throughput() {
+  Experiment e;
+  e.name = "device_gemm_throughput";
+  e.question = "How fast are tensor cores with our rules, beside cuBLASLt with the same scaling?";
+  e.source =
+      "this project; cuBLASLt by its heuristic's first algorithm, as torch._scaled_mm calls it";
+  e.parameters = {
+      {"shapes",
+       "8192x8192x8192,4096x4096x4096,4096x7168x2048,4096x2112x7168,4096x24576x1536,64x7168x16384",
+       "256x512x256",
+       "M x N x K",
+       {}},
+      {"paths",
+       "tensor-0,tensor-128,row-0,row-128,block-128,tensor-32,tensor-64,tensor-256,tensor-512",
+       "tensor-0,block-128",
+       "scaling and promotion interval, 0 for never; cuBLASLt has fast accumulation (0) or not "
+       "(128), and 1x128 by 128x128 scales",
+       {}},
+      {"output", "bf16", "", "format of D", {"bf16", "fp32"}},
+      {"tiles", "best", "", "of our kernel: the one that it chooses, or all", {"best", "all"}},
+      {"library", "libcublasLt.so.13", "none", "cuBLASLt: name or path, or none", {}},
+      {"repeats", "30", "3", "timed runs of each, interleaved", {}},
+      seed_parameter(),
+  };
+  e.columns = {
+      {"m", "", "rows of A and D"},
+      {"n", "", "rows of B, columns of D"},
+      {"k", "", "products of one output"},
+      {"scaling", "", "tensor, row, or block: 1x128 of A by 128x128 of B"},
+      {"interval", "", "products between promotions to FP32, 0 for never"},
+      {"output", "", "format of D"},
+      {"kernel", "", "binade or cublaslt"},
+      {"tile", "", "of our kernel: rows x columns of a block, blocks of a cluster, stages"},
+      {"repeats", "", "timed runs"},
+      {"rate", "TFLOP/s", "2 M N K over the time, median run"},
+      {"rate_slowest", "TFLOP/s", "the same of the slowest run"},
+      {"rate_fastest", "TFLOP/s", "the same of the fastest run"},
+      {"share_of_peer", "", "median rate over cuBLASLt's with the same scaling and accumulation"},
+      {"differs", "", "outputs whose bits are not cuBLASLt's; -1 where it has no such product"},
+  };
+  e.measures_time = true;
+  e.needs_device = true;
+  e.run = run;
+  return e;
+}
+
+}  // namespace binade::experiments

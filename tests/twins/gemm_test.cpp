@@ -1,0 +1,267 @@
+// The tensor cores' GEMM against binade::gemm, every bit: every way to scale and to promote, every
+// compiled tile, shapes that fill no tile, NaN and infinity.
+#include "binade/cuda/gemm.hpp"
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "binade/cuda/memory.hpp"
+#include "binade/formats/cast.hpp"
+#include "binade/formats/catalog.hpp"
+#include "catch.hpp"
+
+using namespace binade;
+using cuda::DeviceArray;
+using cuda::DeviceGemm;
+using cuda::GemmScaling;
+
+namespace {
+
+struct Shape {
+  std::size_t m, n, k;
+};
+
+std::size_t blocks(std::size_t extent) { return (extent + 127) / 128; }
+
+/// Codes of a matrix: every second row any finite bit pattern, the others normal numbers.
+std::vector<std::uint8_t> random_codes(FloatFormat format, std::size_t rows, std::size_t k,
+                                       std::mt19937& random) {
+  std::vector<std::uint8_t> codes(rows * k);
+  std::normal_distribution<float> normal;
+  std::vector<float> numbers(k);
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::uint8_t* row = codes.data() + r * k;
+    if (r % 2 == 0) {
+      for (float& x : numbers) x = normal(random);
+      cast(kFp32Format, numbers.data(), format, row, k);
+    } else {
+      const std::uint8_t largest = format == E4M3::format ? 0x7e : 0x7b;
+      for (std::size_t i = 0; i < k; ++i) {
+        row[i] = static_cast<std::uint8_t>(random());
+        if ((row[i] & 0x7f) > largest) row[i] = 0x38;
+      }
+    }
+  }
+  return codes;
+}
+
+/// One product: matrices, scales, and both ways to compute it.
+class Product {
+ public:
+  Product(Shape shape, FloatFormat a, FloatFormat b, GemmScaling scaling, bool special,
+          unsigned seed = 1)
+      : shape_(shape), scaling_(scaling), random_(seed) {
+    a_ = {a, random_codes(a, shape.m, shape.k, random_)};
+    b_ = {b, random_codes(b, shape.n, shape.k, random_)};
+    if (special) {  // NaN, and infinity where there is one
+      a_.codes[shape.m / 2 * shape.k + shape.k / 3] = 0x7f;
+      b_.codes[shape.n / 3 * shape.k + shape.k / 2] = b == E5M2::format ? 0x7c : 0xff;
+      a_.codes[(shape.m - 1) * shape.k] = a == E5M2::format ? 0xfc : 0x7e;
+    }
+    const bool row = scaling == GemmScaling::kRow, block = scaling == GemmScaling::kBlock;
+    fill_scales(a_, row || block ? shape.m : 1, block ? blocks(shape.k) : 1);
+    fill_scales(b_, row ? shape.n : block ? blocks(shape.n) : 1, block ? blocks(shape.k) : 1);
+  }
+
+  const GemmProfile& profile() const {
+    return find_gemm_profile(scaling_ == GemmScaling::kTensor ? "cublaslt"
+                             : scaling_ == GemmScaling::kRow  ? "torch-rowwise"
+                                                              : "deepgemm");
+  }
+
+  std::vector<std::uint8_t> on_cpu(int interval, FloatFormat output) const {
+    std::vector<std::uint8_t> d(output_bytes(output));
+    gemm(profile(), operand(a_, shape_.m), operand(b_, shape_.n), shape_.k, output, d.data(),
+         {interval});
+    return d;
+  }
+
+  std::vector<std::uint8_t> by_host_twin(int interval, FloatFormat output) const {
+    std::vector<std::uint8_t> d(output_bytes(output));
+    cuda::gemm_hw(profile(), operand(a_, shape_.m), operand(b_, shape_.n), shape_.k, output,
+                  d.data(), {interval});
+    return d;
+  }
+
+  /// By every tile, each into poisoned memory. Errors: where a bit differs, Catch's.
+  void check_tiles(int interval, FloatFormat output) const {
+    const std::vector<std::uint8_t> want = on_cpu(interval, output);
+    const DeviceArray a(std::span<const std::uint8_t>(a_.codes));
+    const DeviceArray b(std::span<const std::uint8_t>(b_.codes));
+    const DeviceArray sa(std::span<const float>(a_.scales));
+    const DeviceArray sb(std::span<const float>(b_.scales));
+    DeviceArray d(want.size());
+    DeviceGemm call;
+    call.m = shape_.m, call.n = shape_.n, call.k = shape_.k;
+    call.a_format = a_.format, call.b_format = b_.format, call.output = output;
+    call.a = a.data(), call.b = b.data(), call.d = d.data();
+    call.scaling = scaling_;
+    call.scale_a = {sa.as<float>(), a_.scale_cols, 1};
+    call.scale_b = {sb.as<float>(), b_.scale_cols, 1};
+    call.promotion_interval = interval;
+    const auto tiles = cuda::gemm_tiles(call);
+    REQUIRE(!tiles.empty());
+    for (std::size_t t = 0; t < tiles.size(); ++t) {
+      call.tile = static_cast<int>(t);
+      d.fill(0xcd);
+      cuda::gemm_hw(call);
+      cuda::synchronize();
+      std::vector<std::uint8_t> got(want.size());
+      d.download(got.data(), got.size());
+      INFO("tile " << tiles[t].name << ", interval " << interval << ", " << describe(output));
+      compare(got, want, output);
+    }
+  }
+
+  /// Says where the first bit differs.
+  void compare(const std::vector<std::uint8_t>& got, const std::vector<std::uint8_t>& want,
+               FloatFormat output) const {
+    const std::size_t width = static_cast<std::size_t>(output.container_bits()) / 8;
+    std::size_t differ = 0, first = 0;
+    for (std::size_t i = 0; i < want.size(); i += width) {
+      if (std::memcmp(&got[i], &want[i], width) == 0) continue;
+      if (differ++ == 0) first = i;
+    }
+    std::uint32_t got_bits = 0, want_bits = 0;
+    std::memcpy(&got_bits, &got[first], width);
+    std::memcpy(&want_bits, &want[first], width);
+    INFO("first at row " << first / width / shape_.n << ", column " << first / width % shape_.n
+                         << std::hex << ": got " << got_bits << ", want " << want_bits);
+    CHECK(differ == 0);
+  }
+
+  std::string describe(FloatFormat output) const {
+    return std::to_string(shape_.m) + "x" + std::to_string(shape_.n) + "x" +
+           std::to_string(shape_.k) + " " + format_name(a_.format) + " " + format_name(b_.format) +
+           " " + profile().name + " to " + format_name(output);
+  }
+
+ private:
+  struct Matrix {
+    FloatFormat format{};
+    std::vector<std::uint8_t> codes{};
+    std::vector<float> scales{};
+    std::size_t scale_rows = 0, scale_cols = 0;
+  };
+
+  void fill_scales(Matrix& x, std::size_t rows, std::size_t cols) {
+    std::uniform_real_distribution<float> scale(0.001f, 3.0f);
+    x.scale_rows = rows, x.scale_cols = cols;
+    for (std::size_t i = 0; i < rows * cols; ++i) x.scales.push_back(scale(random_));
+  }
+
+  static GemmOperand operand(const Matrix& x, std::size_t rows) {
+    return {x.format, x.codes.data(), rows, x.scales, x.scale_rows, x.scale_cols};
+  }
+
+  std::size_t output_bytes(FloatFormat output) const {
+    return shape_.m * shape_.n * static_cast<std::size_t>(output.container_bits()) / 8;
+  }
+
+  Shape shape_;
+  GemmScaling scaling_;
+  std::mt19937 random_;
+  Matrix a_, b_;
+};
+
+std::vector<int> intervals_of(GemmScaling scaling) {
+  if (scaling == GemmScaling::kBlock) return {32, 64, 128};
+  return {0, 32, 64, 128, 256, 512};
+}
+
+constexpr GemmScaling kScalings[] = {GemmScaling::kTensor, GemmScaling::kRow, GemmScaling::kBlock};
+const FloatFormat kOutputs[] = {kFp32Format, Bf16::format};
+
+}  // namespace
+
+TEST_CASE("every scaling, interval, output and tile", "[gemm]") {
+  for (const Shape shape : {Shape{1, 1, 1}, {70, 33, 100}, {128, 256, 512}, {300, 520, 1168}}) {
+    for (const GemmScaling scaling : kScalings) {
+      const Product product(shape, E4M3::format, E4M3::format, scaling, shape.m > 1);
+      for (const int interval : intervals_of(scaling)) {
+        for (const FloatFormat output : kOutputs) product.check_tiles(interval, output);
+      }
+    }
+  }
+}
+
+TEST_CASE("e5m2 on either side and on both", "[gemm]") {
+  const FloatFormat formats[] = {E4M3::format, E5M2::format};
+  for (const FloatFormat a : formats) {
+    for (const FloatFormat b : formats) {
+      for (const GemmScaling scaling : kScalings) {
+        const Product product({130, 264, 528}, a, b, scaling, true);
+        for (const int interval : intervals_of(scaling)) {
+          for (const FloatFormat output : kOutputs) product.check_tiles(interval, output);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("more tiles than the device holds at once", "[gemm]") {
+  for (const GemmScaling scaling : kScalings) {
+    const Product product({2100, 5208, 400}, E4M3::format, E4M3::format, scaling, true);
+    product.check_tiles(128, Bf16::format);
+    product.check_tiles(scaling == GemmScaling::kBlock ? 64 : 0, kFp32Format);
+  }
+}
+
+TEST_CASE("a few rows and a long chain", "[gemm]") {
+  for (const GemmScaling scaling : kScalings) {
+    const Product product({64, 1792, 8192}, E4M3::format, E4M3::format, scaling, false);
+    product.check_tiles(128, Bf16::format);
+    product.check_tiles(scaling == GemmScaling::kBlock ? 32 : 0, kFp32Format);
+  }
+}
+
+TEST_CASE("the host's twin", "[gemm]") {
+  for (const GemmScaling scaling : kScalings) {
+    for (const Shape shape : {Shape{33, 65, 97}, {256, 192, 640}}) {
+      const Product product(shape, E4M3::format, E4M3::format, scaling, true);
+      for (const FloatFormat output : kOutputs) {
+        INFO(product.describe(output));
+        product.compare(product.by_host_twin(128, output), product.on_cpu(128, output), output);
+      }
+    }
+  }
+}
+
+TEST_CASE("scales of one operand alone, and of none", "[gemm]") {
+  std::vector<std::uint8_t> a(64 * 256, 0x39), b(64 * 256, 0x3b);
+  const std::vector<float> row(64, 0.3f), block(64 * 2, 0.7f);
+  std::vector<float> got(64 * 64), want(64 * 64);
+  const auto both = [&](const char* name, GemmOperand x, GemmOperand y) {
+    const GemmProfile& profile = find_gemm_profile(name);
+    gemm(profile, x, y, 256, kFp32Format, want.data());
+    cuda::gemm_hw(profile, x, y, 256, kFp32Format, got.data());
+    CHECK(std::memcmp(got.data(), want.data(), got.size() * 4) == 0);
+  };
+  const GemmOperand plain_a{E4M3::format, a.data(), 64}, plain_b{E4M3::format, b.data(), 64};
+  for (const char* name : {"cublaslt", "cublaslt-fast", "torch-rowwise", "deepgemm"}) {
+    both(name, plain_a, plain_b);
+  }
+  both("torch-rowwise", {E4M3::format, a.data(), 64, row, 64, 1}, plain_b);
+  both("torch-rowwise-fast", plain_a, {E4M3::format, b.data(), 64, row, 64, 1});
+  both("deepgemm", {E4M3::format, a.data(), 64, block, 64, 2}, plain_b);
+}
+
+TEST_CASE("what the kernels do not have is refused in words", "[gemm]") {
+  const std::vector<std::uint8_t> codes(64 * 64, 0x38);
+  std::vector<float> d(64 * 64);
+  const GemmOperand x{E4M3::format, codes.data(), 64}, half{Fp16::format, codes.data(), 16};
+  const auto run = [&](const char* name, const GemmOperand& a, FloatFormat output,
+                       GemmOptions options = {}) {
+    cuda::gemm_hw(find_gemm_profile(name), a, x, 64, output, d.data(), options);
+  };
+  CHECK_THROWS_WITH(run("exact", x, kFp32Format), ContainsSubstring("chains of hopper.wgmma.f32"));
+  CHECK_THROWS_WITH(run("triton-v3", x, kFp32Format), ContainsSubstring("order of scales"));
+  CHECK_THROWS_WITH(run("cublaslt", half, kFp32Format), ContainsSubstring("operand A is fp16"));
+  CHECK_THROWS_WITH(run("cublaslt", x, Fp16::format), ContainsSubstring("output fp16"));
+  CHECK_THROWS_WITH(run("cublaslt", x, kFp32Format, {48}),
+                    ContainsSubstring("promotion interval 48"));
+  CHECK_THROWS_WITH(run("cublaslt", x, kFp32Format, {-1}), ContainsSubstring("interval -1"));
+  DeviceGemm call;
+  CHECK_THROWS_AS(cuda::gemm_hw(call), std::invalid_argument);
+}
