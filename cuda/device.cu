@@ -20,6 +20,10 @@ std::vector<Device> devices() {
 std::string describe_devices() {
   int count = 0;
   if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
+    int driver = 0;  // CUDA calls a driver that is not there too old
+    if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+      return "no CUDA device: no NVIDIA driver is installed";
+    }
     return std::string("no CUDA device: ") + cudaGetErrorString(error);
   }
   std::string text;

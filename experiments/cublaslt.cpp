@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <stdexcept>
+#include <vector>
 
 #include "binade/formats/catalog.hpp"
 
@@ -24,6 +25,15 @@ enum class Field {  // of a description of an operation
 };
 enum class ScaleMode : std::int32_t { kScalar = 0, kVector = 3, kRow128 = 4, kBlock128 = 5 };
 constexpr int kPreferWorkspaceBytes = 1;
+constexpr std::size_t kMostAlgorithms = 32;
+
+/// Numbers that describe an algorithm.
+struct Setting {
+  int field;
+  const char* name;
+};
+constexpr Setting kSettings[] = {{0, "id"},    {1, "tile"},      {6, "stages"}, {8, "cluster"},
+                                 {2, "split"}, {3, "reduction"}, {5, "custom"}};
 
 struct Algorithm {
   std::uint64_t data[8];
@@ -64,6 +74,7 @@ struct CublasLt::Functions {
   int (*preference_set)(void*, int, const void*, std::size_t);
   int (*preference_destroy)(void*);
   int (*heuristic)(void*, void*, void*, void*, void*, void*, void*, int, Heuristic*, int*);
+  int (*config_get)(const Algorithm*, int, void*, std::size_t, std::size_t*);
   int (*matmul)(void*, void*, const void*, const void*, void*, const void*, void*, const void*,
                 const void*, void*, void*, void*, const Algorithm*, void*, std::size_t, void*);
 
@@ -80,6 +91,7 @@ struct CublasLt::Functions {
     find(preference_set, "cublasLtMatmulPreferenceSetAttribute");
     find(preference_destroy, "cublasLtMatmulPreferenceDestroy");
     find(heuristic, "cublasLtMatmulAlgoGetHeuristic");
+    find(config_get, "cublasLtMatmulAlgoConfigGetAttribute");
     find(matmul, "cublasLtMatmul");
   }
 
@@ -142,27 +154,51 @@ struct CublasLt::Matmul::Parts {
     set(Field::kScaleSecond, call.scale_a.data);
   }
 
-  void choose() {
+  /// Takes the `wanted`th algorithm that the heuristic names.
+  void choose(std::size_t wanted) {
     const Functions& f = *lt.functions_;
     void* preference = nullptr;
     check(f.preference_create(&preference), "cublasLtMatmulPreferenceCreate");
     f.preference_set(preference, kPreferWorkspaceBytes, &kWorkspaceBytes, sizeof kWorkspaceBytes);
-    Heuristic best{};
+    std::vector<Heuristic> list(kMostAlgorithms);
     int found = 0;
+    // One is asked for where one is wanted, as torch does: the library may then look no further.
+    const int asked = wanted == 0 ? 1 : static_cast<int>(kMostAlgorithms);
     const int status = f.heuristic(lt.handle_, operation, first, second, result, result, preference,
-                                   1, &best, &found);
+                                   asked, list.data(), &found);
     f.preference_destroy(preference);
     check(status, "cublasLtMatmulAlgoGetHeuristic");
-    if (found == 0) throw std::runtime_error("cuBLASLt: no algorithm for this product");
-    algorithm = best.algorithm;
+    if (wanted >= static_cast<std::size_t>(found)) {
+      throw std::runtime_error("cuBLASLt: " + std::to_string(found) +
+                               " algorithms for this product");
+    }
+    algorithm = list[wanted].algorithm;
+  }
+
+  std::string describe_algorithm() const {
+    std::string text;
+    for (const Setting& setting : kSettings) {
+      std::uint32_t value = 0;  // attributes of 16 bits leave the upper half alone
+      std::size_t written = 0;
+      if (lt.functions_->config_get(&algorithm, setting.field, &value, sizeof value, &written) !=
+              0 &&
+          lt.functions_->config_get(&algorithm, setting.field, &value, sizeof(std::uint16_t),
+                                    &written) != 0) {
+        continue;
+      }
+      text += (text.empty() ? "" : ", ") + std::string(setting.name) + " " + std::to_string(value);
+    }
+    return text;
   }
 };
 
-CublasLt::Matmul::Matmul(CublasLt& library, const cuda::DeviceGemm& call)
+CublasLt::Matmul::Matmul(CublasLt& library, const cuda::DeviceGemm& call, std::size_t algorithm)
     : parts_(std::make_unique<Parts>(library)) {
   parts_->describe(call);
-  parts_->choose();
+  parts_->choose(algorithm);
 }
+
+std::string CublasLt::Matmul::algorithm() const { return parts_->describe_algorithm(); }
 
 CublasLt::Matmul::Matmul(Matmul&&) noexcept = default;
 CublasLt::Matmul::~Matmul() = default;

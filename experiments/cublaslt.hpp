@@ -20,15 +20,19 @@ class CublasLt {
   CublasLt& operator=(const CublasLt&) = delete;
   ~CublasLt();
 
-  /// The product of `call` by the first algorithm of the library's heuristic, as torch._scaled_mm
-  /// takes it. Promotion interval 0 stands for fast accumulation and 128 for none; scales of blocks
-  /// must have the library's layout: [k / 128, m] of A, [n / 128, k / 128] of B. Not waited for.
-  /// Errors: std::runtime_error with the library's status, also where it has no algorithm.
+  /// The product of `call` by an algorithm of the library's heuristic: the first, as
+  /// torch._scaled_mm takes it, or a later one. Promotion interval 0 stands for fast accumulation
+  /// and 128 for none; scales of blocks must have the library's layout: [k / 128, m] of A, [n /
+  /// 128, k / 128] of B. Not waited for. Errors: std::runtime_error with the library's status, also
+  /// where it has no algorithm, or not so many.
   class Matmul {
    public:
-    Matmul(CublasLt& library, const cuda::DeviceGemm& call);
+    Matmul(CublasLt& library, const cuda::DeviceGemm& call, std::size_t algorithm = 0);
     Matmul(Matmul&&) noexcept;
     ~Matmul();
+    /// What the algorithm is: "id 66, tile 22, stages 5, cluster 3, split 1", the library's
+    /// numbers.
+    std::string algorithm() const;
     /// With other matrices of the same shape, in the places that `call` names.
     void run(const cuda::DeviceGemm& call);
 

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <span>
 
+#include "binade/cuda/device.hpp"
+#include "binade/cuda/gemm.hpp"
 #include "binade/emulation/block_scale.hpp"
 #include "binade/emulation/gemm.hpp"
 #include "binade/emulation/metrics.hpp"
@@ -60,22 +62,47 @@ Problem make_problem(const std::string& distribution, const InputTensor& a, cons
   return p;
 }
 
-void add_row(Table& table, const Problem& p, const Instruction& instruction, std::int64_t interval,
-             int threads) {
+/// One way to compute the product: the model on the CPU, or the tensor cores that it is of.
+struct Unit {
+  const Instruction& instruction;
+  bool on_device;
+};
+
+std::vector<float> product(const Problem& p, Unit unit, std::int64_t interval, int threads) {
   GemmOptions options;
-  options.instruction = &instruction;
+  options.instruction = unit.on_device ? nullptr : &unit.instruction;
   options.promotion_interval = static_cast<int>(interval) * kInstructionK;
   options.threads = threads;
   std::vector<float> computed(p.exact.size());
-  gemm(find_gemm_profile("cublaslt"), codes_of(p.a), codes_of(p.b), p.k, kFp32Format,
-       computed.data(), options);
+  const auto multiply = [&](auto&& gemm_of_unit) {
+    gemm_of_unit(find_gemm_profile("cublaslt"), codes_of(p.a), codes_of(p.b), p.k, kFp32Format,
+                 computed.data(), options);
+  };
+  if (unit.on_device) {
+    multiply([](auto&&... x) { cuda::gemm_hw(x...); });
+  } else {
+    multiply([](auto&&... x) { gemm(x...); });
+  }
+  return computed;
+}
+
+/// A row, and the product for whoever wants to compare it; `model`: what it should be, if known.
+std::vector<float> add_row(Table& table, const Problem& p, Unit unit, std::int64_t interval,
+                           int threads, const std::vector<float>* model = nullptr) {
+  const std::vector<float> computed = product(p, unit, interval, threads);
+  std::size_t differ = 0;
+  for (std::size_t i = 0; model != nullptr && i < computed.size(); ++i) {
+    differ += bit_cast<std::uint32_t>(computed[i]) != bit_cast<std::uint32_t>((*model)[i]) ? 1 : 0;
+  }
   const ErrorMetrics m = error_metrics(std::span<const float>(computed), p.exact);
   const std::vector<double> wide(computed.begin(), computed.end());
   const double norm_inf = norm_inf_error(wide, p.exact, p.a.rows, p.b.rows, p.norm_a, p.norm_b);
-  table.rows.push_back({p.distribution, instruction.name, count_cell(p.k), interval,
+  table.rows.push_back({p.distribution, unit.instruction.name, count_cell(p.k), interval,
                         interval * kInstructionK, m.max_over_mean, m.fro_rel, m.max_over_max,
                         m.max_rel_large, norm_inf, m.bias, m.sqnr_db, m.calc_diff, m.cosine,
-                        m.mismatch_rate});
+                        m.mismatch_rate, std::string(unit.on_device ? "device" : "model"),
+                        count_cell(differ)});
+  return computed;
 }
 
 InputTensor random_matrix(const std::string& distribution, std::size_t rows, std::size_t k,
@@ -112,6 +139,12 @@ Table run(const Arguments& arguments) {
   };
   const Instruction& instruction = instruction_of(arguments.text("instruction"));
   const std::string contrast = arguments.text("contrast");
+  const bool on_device = arguments.text("device") == "yes";
+  if (on_device && arguments.text("instruction") != "hopper.wgmma.f32") {
+    throw std::invalid_argument(
+        "parameter device: the tensor cores' GEMM is hopper.wgmma.f32, not " +
+        arguments.text("instruction"));
+  }
   const auto intervals = arguments.integer_list("intervals");
   for (const std::int64_t interval : intervals) checked_size("intervals", interval, 0);
   const auto distributions =
@@ -120,6 +153,7 @@ Table run(const Arguments& arguments) {
       arguments.tensor ? std::vector<std::int64_t>{1} : arguments.integer_list("k");
 
   Table table;
+  if (on_device) table.notes.push_back("on " + cuda::describe_devices());
   Progress progress{arguments, distributions.size() * lengths.size() * intervals.size()};
   for (const std::string& distribution : distributions) {
     for (const std::int64_t length : lengths) {
@@ -132,10 +166,15 @@ Table run(const Arguments& arguments) {
                             : make_problem(distribution, matrix("m", 0), matrix("n", 1),
                                            format.format, arguments.threads);
       for (const std::int64_t interval : intervals) {
-        add_row(table, p, instruction, interval, arguments.threads);
+        const auto model = add_row(table, p, {instruction, false}, interval, arguments.threads);
+        if (on_device) {
+          add_row(table, p, {instruction, true}, interval, arguments.threads, &model);
+        }
         progress.step();
       }
-      if (contrast != "none") add_row(table, p, instruction_of(contrast), 0, arguments.threads);
+      if (contrast != "none") {
+        add_row(table, p, {instruction_of(contrast), false}, 0, arguments.threads);
+      }
     }
   }
   return table;
@@ -164,6 +203,7 @@ Experiment promotion_interval() {
        "",
        "another family, run without promotion to be told apart; or none",
        {}},
+      {"device", "no", "", "yes: also on the tensor cores of this machine", {"no", "yes"}},
       seed_parameter(),
   };
   e.columns = {
@@ -182,6 +222,8 @@ Experiment promotion_interval() {
       {"calc_diff", "", "1 - 2 sum xy / sum (x^2 + y^2)"},
       {"cosine", "", "cosine between computed and exact"},
       {"mismatch_rate", "", "share of outputs that differ from the exact product in any bit"},
+      {"unit", "", "model, or device: the tensor cores themselves"},
+      {"differ", "", "outputs of the device that are not the model's"},
   };
   e.takes_tensor = true;
   e.run = run;

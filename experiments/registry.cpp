@@ -26,7 +26,9 @@
   record(cast_throughput)          \
   record(quantize_throughput)      \
   record(emulation_throughput)     \
-  record(device_gemm_throughput)
+  record(device_gemm_throughput)   \
+  record(promotion_pareto)         \
+  record(library_bits)
 // clang-format on
 
 namespace binade::experiments {

@@ -12,9 +12,14 @@ def draw_length(axis, data, length, colors, ticks):
     ends = []
     for name in part.values("distribution"):
         line = part.where(distribution=name, instruction=main)
-        place = [ticks.index(interval) for interval in line["interval"].tolist()]
-        axis.plot(place, line["max_over_mean"], color=colors[name], marker="o", markersize=4)
-        ends.append((max(place), line["max_over_mean"][place.index(max(place))],
+        model = line.where(unit="model")
+        place = [ticks.index(interval) for interval in model["interval"].tolist()]
+        axis.plot(place, model["max_over_mean"], color=colors[name], marker="o", markersize=4)
+        device = line.where(unit="device")
+        axis.plot([ticks.index(interval) for interval in device["interval"].tolist()],
+                  device["max_over_mean"], linestyle="none", marker="o", markersize=8,
+                  markerfacecolor="none", markeredgewidth=1.2, color=colors[name])
+        ends.append((max(place), model["max_over_mean"][place.index(max(place))],
                      NAMES.get(name, style.short(name)), colors[name]))
         for other in part.values("instruction")[1:]:
             row = part.where(distribution=name, instruction=other)
@@ -45,6 +50,10 @@ def draw(data):
     published = (" The published number is the DeepSeek-V3 report's, for K\u00a0=\u00a04096."
                  if 4096 in lengths else "")
     crosses = f" Crosses: {', '.join(others)}, never promoted." if others else ""
+    if "device" in data.values("unit"):
+        differ = int(data["differ"].sum())
+        crosses += (" Rings: the tensor cores themselves, "
+                    + (f"{differ} outputs of which differ." if differ else "every bit the model's."))
     fig, axes = style.figure(
         "How often must FP8 partial sums be promoted to FP32?",
         "Largest error over the mean magnitude of the exact product of the same FP8 operands, "
