@@ -5,7 +5,6 @@
 #include <map>
 #include <stdexcept>
 
-#include "binade/cuda/device.hpp"
 #include "binade/cuda/gemm.hpp"
 #include "binade/cuda/memory.hpp"
 #include "binade/emulation/diagnose.hpp"
@@ -64,19 +63,21 @@ Side make_side(std::size_t rows, std::size_t k, const Draw& draw, std::uint64_t 
   return side;
 }
 
-/// Gives a side the scales of a path; `blocks_first` lays them out [blocks of k, rows] on the
-/// device, as cuBLASLt takes those of A.
-void set_scales(Side& side, std::size_t scale_rows, std::size_t scale_cols, bool blocks_first,
+/// Where a scale of a side lies on the device.
+struct Strides {
+  std::size_t row, col;
+};
+
+/// Gives a side the scales of a path.
+void set_scales(Side& side, std::size_t scale_rows, std::size_t scale_cols, Strides strides,
                 const Draw& draw, std::uint64_t stream) {
   side.scale_rows = scale_rows;
   side.scale_cols = scale_cols;
   side.scales = sample("uniform01", scale_rows * scale_cols, draw.seed, stream);
   for (float& scale : side.scales) scale = 0.01f + 0.03f * scale;
-  std::vector<float> placed = side.scales;
-  for (std::size_t r = 0; blocks_first && r < scale_rows; ++r) {
-    for (std::size_t c = 0; c < scale_cols; ++c) {
-      placed[c * scale_rows + r] = side.scales[r * scale_cols + c];
-    }
+  std::vector<float> placed((scale_rows - 1) * strides.row + (scale_cols - 1) * strides.col + 1);
+  for (std::size_t i = 0; i < side.scales.size(); ++i) {
+    placed[i / scale_cols * strides.row + i % scale_cols * strides.col] = side.scales[i];
   }
   side.device_scales = DeviceArray(std::span<const float>(placed));
 }
@@ -96,12 +97,11 @@ class Problem {
     const std::size_t blocks = (shape_.k + 127) / 128;
     const bool row = path.scaling == GemmScaling::kRow;
     const bool block = path.scaling == GemmScaling::kBlock;
-    set_scales(a_, row || block ? shape_.m : 1, block ? blocks : 1, block, draw_, 2);
-    set_scales(b_,
-               row     ? shape_.n
-               : block ? (shape_.n + 127) / 128
-                       : 1,
-               block ? blocks : 1, false, draw_, 3);
+    // cuBLASLt takes A's scales of blocks [blocks of k, m], and pads B's rows to fours.
+    const Strides a{1, block ? shape_.m : 1}, b{block ? (blocks + 3) / 4 * 4 : 1, 1};
+    const std::size_t b_rows = row ? shape_.n : block ? (shape_.n + 127) / 128 : 1;
+    set_scales(a_, row || block ? shape_.m : 1, block ? blocks : 1, a, draw_, 2);
+    set_scales(b_, b_rows, block ? blocks : 1, b, draw_, 3);
     DeviceGemm call;
     call.m = shape_.m, call.n = shape_.n, call.k = shape_.k;
     call.a_format = call.b_format = E4M3::format;
@@ -109,8 +109,8 @@ class Problem {
     call.a = a_.device_codes.data(), call.b = b_.device_codes.data(), call.d = d_.data();
     call.scaling = path.scaling;
     call.promotion_interval = path.interval;
-    call.scale_a = {a_.device_scales.as<float>(), 1, block ? shape_.m : 0};
-    call.scale_b = {b_.device_scales.as<float>(), block ? blocks : 1, block ? std::size_t{1} : 0};
+    call.scale_a = {a_.device_scales.as<float>(), a.row, a.col};
+    call.scale_b = {b_.device_scales.as<float>(), b.row, b.col};
     return call;
   }
 
@@ -133,14 +133,20 @@ class Problem {
     return bytes;
   }
 
-  /// What else made an output, in the words of diagnose.
+  /// What else made an output, in the words of diagnose, from the corner of D: all that a search
+  /// needs, and no more than it can afford.
   std::string explain(const std::vector<std::uint8_t>& d, int threads) const {
-    constexpr std::size_t kMost = std::size_t{1} << 32;  // products that a search can afford
-    if (shape_.m * shape_.n * shape_.k > kMost) return "not searched: too large";
+    const std::size_t rows = std::min<std::size_t>(shape_.m, 64);
+    const std::size_t cols = std::min<std::size_t>(shape_.n, 64);
+    std::vector<std::uint8_t> corner;
+    for (std::size_t r = 0; r < rows; ++r) {
+      const auto row = d.begin() + static_cast<std::ptrdiff_t>(r * shape_.n * width());
+      corner.insert(corner.end(), row, row + static_cast<std::ptrdiff_t>(cols * width()));
+    }
     DiagnoseOptions with;
     with.threads = threads;
     const GemmDiagnosis found =
-        diagnose(a_.operand(), b_.operand(), shape_.k, output_, d.data(), with);
+        diagnose(head(a_, rows), head(b_, cols), shape_.k, output_, corner.data(), with);
     return (found.exact.empty() ? "closest: " : "") + found.closest.text;
   }
 
@@ -149,6 +155,16 @@ class Problem {
   GemmShape shape() const { return shape_; }
 
  private:
+  /// The first rows of a side, with the scales that are theirs.
+  static GemmOperand head(const Side& side, std::size_t rows) {
+    GemmOperand operand = side.operand();
+    const std::size_t rows_of_scale = (side.rows + side.scale_rows - 1) / side.scale_rows;
+    operand.rows = rows;
+    operand.scale_rows = (rows + rows_of_scale - 1) / rows_of_scale;
+    operand.scales = operand.scales.first(operand.scale_rows * operand.scale_cols);
+    return operand;
+  }
+
   GemmShape shape_;
   Draw draw_;
   FloatFormat output_;
@@ -215,7 +231,6 @@ Table run(const Arguments& arguments) {
       }
     }
   }
-  table.notes.push_back("on " + cuda::describe_devices());
   return table;
 }
 

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <span>
 
-#include "binade/cuda/device.hpp"
 #include "binade/cuda/gemm.hpp"
 #include "binade/emulation/block_scale.hpp"
 #include "binade/emulation/gemm.hpp"
@@ -153,7 +152,6 @@ Table run(const Arguments& arguments) {
       arguments.tensor ? std::vector<std::int64_t>{1} : arguments.integer_list("k");
 
   Table table;
-  if (on_device) table.notes.push_back("on " + cuda::describe_devices());
   Progress progress{arguments, distributions.size() * lengths.size() * intervals.size()};
   for (const std::string& distribution : distributions) {
     for (const std::int64_t length : lengths) {
