@@ -108,7 +108,7 @@ __device__ __forceinline__ void find_largest(const LanePlan& p, const T& t, cons
   if constexpr (!T::kNormalized) {
     const auto* a_code = reinterpret_cast<const std::uint32_t*>(s.a_code) + t.first_row / 2;
     const auto* b_code = s.b_code + t.first_col;
-#pragma unroll 2
+#pragma unroll 4
     for (int k = k0; k < k0 + p.step_k; ++k) {
       std::uint32_t a[T::kRows / 2], b[T::kCols];
       load_groups<std::uint32_t, V / 2, T::kRows / 2, 2 * V>(a_code + k * (T::kShape.rows() / 2),
@@ -172,7 +172,7 @@ __device__ __forceinline__ void step(const LanePlan& p, const T& t, const Stage<
 #pragma unroll
     for (int j = 0; j < T::kCols; ++j) sums[i][j].start(m[i][j], c[i][j]);
   }
-#pragma unroll 2
+#pragma unroll 4
   for (int k = k0; k < k0 + p.step_k; ++k) {
     Real a[T::kRows], b[T::kCols];
     load_groups<Real, V, T::kRows, 4 * V>(s.a + t.first_row + k * T::kShape.rows(), a);

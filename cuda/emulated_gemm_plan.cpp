@@ -108,7 +108,8 @@ ChainPlan make_chain_plan(const Instruction& i, std::size_t k, const GemmPlan& g
   } else if (!scalar && lanes_suffice<double>(i)) {
     set_lanes<double>(plan, i, k, gemm);
   }
-  if (plan.shared_bytes > kSharedBytes) plan.kind = LaneKind::kScalar;
+  const int depth = plan.lanes.stage_steps * plan.lanes.step_k;
+  if (plan.shared_bytes > kSharedBytes || depth > kMostDepth) plan.kind = LaneKind::kScalar;
   return plan;
 }
 

@@ -109,6 +109,9 @@ BINADE_HD constexpr TileShape tile_shape() {
 }
 inline constexpr int kTileThreads = 128;
 
+/// Products of a stage, at most.
+inline constexpr int kMostDepth = 128;
+
 /// Bytes of one stage of an operand: values [depth, side], then codes: of A 16 bits an element, of
 /// B 32 with the code in both halves.
 template <class Real>
