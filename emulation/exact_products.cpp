@@ -237,15 +237,6 @@ void exact_products(const GemmOperand& a, const ScaleGrid& scale_a, const GemmOp
   }
 }
 
-CastRules output_rules(FloatFormat output) {
-  CastRules rules;
-  if (output.has_infinity()) {
-    rules.overflow = Overflow::kSpecial;
-    rules.infinity = InfinityRule::kPropagate;
-  }
-  return rules;
-}
-
 void store_output(FloatFormat output, void* d, std::size_t index, std::uint64_t code) {
   const std::uint64_t word = container_of_code(output, code);
   std::memcpy(static_cast<std::byte*>(d) + index * bytes_of(output), &word, bytes_of(output));

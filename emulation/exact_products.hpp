@@ -29,9 +29,6 @@ void exact_products(const GemmOperand& a, const ScaleGrid& scale_a, const GemmOp
                     const ScaleGrid& scale_b, std::size_t k, int threads,
                     const std::function<void(std::size_t, std::size_t, ExactProduct)>& sink);
 
-/// The rounding of a result to the output of a GEMM: nearest even; beyond the range infinity where
-/// the format has one, else the largest finite number; NaN canonical.
-CastRules output_rules(FloatFormat output);
 /// Writes one code as the container at `index`.
 void store_output(FloatFormat output, void* d, std::size_t index, std::uint64_t code);
 

@@ -56,7 +56,7 @@ class TileWorker {
   void promote(const Tile& tile, const Real* chain, std::size_t k0) {
     const auto& loops = chain_.loops();
     const ScaleOrder order = job_.profile.scale_order;
-    if (detail::scales_at_promotion(order)) load_scales(tile, k0);
+    if (scales_at_promotion(order)) load_scales(tile, k0);
     const auto loop = order == ScaleOrder::kPromoteFmaProduct  ? loops.promote_product
                       : order == ScaleOrder::kPromoteFmaAThenB ? loops.promote_a_then_b
                       : order == ScaleOrder::kPromoteFmaBThenA ? loops.promote_b_then_a
@@ -69,7 +69,7 @@ class TileWorker {
 
   /// The epilogue: scales that come last, then one rounding to the output.
   void finish(const Tile& tile) {
-    const bool epilogue = !detail::scales_at_promotion(job_.profile.scale_order);
+    const bool epilogue = !scales_at_promotion(job_.profile.scale_order);
     const bool has_scales = !job_.scale_a.empty() || !job_.scale_b.empty();
     if (epilogue) load_scales(tile, 0);
     row_.resize(tile.cols);
@@ -83,7 +83,7 @@ class TileWorker {
       const std::size_t first = (tile.row + r) * job_.b.rows + tile.col;
       // From fp32 to fp32 as well: the cast makes every NaN the canonical one.
       cast(kFp32Format, row_.data(), output_, d_ + first * bytes, tile.cols,
-           detail::output_rules(output_));
+           output_rules(output_));
     }
   }
 
@@ -106,7 +106,7 @@ void run_tiles(const GemmJob& job, FloatFormat output, void* d, std::size_t lane
 }
 
 void run_exact(const GemmJob& job, FloatFormat output, void* d) {
-  const CastRules rules = detail::output_rules(output);
+  const CastRules rules = output_rules(output);
   detail::exact_products(job.a, job.scale_a, job.b, job.scale_b, job.k, job.threads,
                          [&](std::size_t row, std::size_t col, detail::ExactProduct value) {
                            detail::store_output(output, d, row * job.b.rows + col,
@@ -119,7 +119,7 @@ void run_exact(const GemmJob& job, FloatFormat output, void* d) {
 void gemm(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b, std::size_t k,
           FloatFormat output, void* d, const GemmOptions& options) {
   const GemmJob job = detail::make_gemm_job(profile, a, b, k, options);
-  if (d == nullptr) detail::refuse_gemm(profile, "no place for D");
+  if (d == nullptr) refuse_gemm(profile, "no place for D");
   if (profile.chain == ChainKind::kExact) {
     run_exact(job, output, d);
   } else if (job.setup.double_lanes) {
@@ -134,7 +134,7 @@ void exact_gemm(const GemmOperand& a, const GemmOperand& b, std::size_t k, std::
   const GemmProfile& profile = find_gemm_profile("exact");
   const GemmJob job = detail::make_gemm_job(profile, a, b, k, {{}, nullptr, threads});
   if (d.size() != a.rows * b.rows) {
-    detail::refuse_gemm(profile, std::to_string(d.size()) + " outputs for " +
+    refuse_gemm(profile, std::to_string(d.size()) + " outputs for " +
                                      std::to_string(a.rows) + " x " + std::to_string(b.rows));
   }
   detail::exact_products(a, job.scale_a, b, job.scale_b, k, job.threads,

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-#include "binade/emulation/gemm.hpp"
+#include "binade/emulation/gemm_plan.hpp"
 #include "gemm_scales.hpp"
 #include "gemm_tiles.hpp"
 
@@ -17,17 +17,12 @@ struct GemmJob {
   int threads;
   ScaleGrid scale_a, scale_b;
   ChainSetup setup;
-  std::size_t interval;  ///< never 0: the whole K where nothing is promoted
-  bool promotes;         ///< whether chains join an FP32 sum at all
+  std::size_t interval;  ///< as GemmPlan's
+  bool promotes;
 };
 
 /// The job refers to its arguments. Errors: as gemm.
 GemmJob make_gemm_job(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b,
                       std::size_t k, const GemmOptions& options);
-
-/// Whether an order applies the scales at each promotion, and not after the last chain.
-bool scales_at_promotion(ScaleOrder order);
-
-[[noreturn]] void refuse_gemm(const GemmProfile& profile, const std::string& what);
 
 }  // namespace binade::detail

@@ -21,36 +21,45 @@ Granularity infer_granularity(std::size_t rows, std::size_t cols, std::size_t sc
                               "1x16");
 }
 
+namespace {
+[[noreturn]] void refuse(const char* name, const std::string& what) {
+  throw std::invalid_argument("gemm: " + what + " of operand " + name);
+}
+}  // namespace
+
+void check_scales(const GemmOperand& x, const char* name) {
+  for (std::size_t i = 0; i < x.scales.size(); ++i) {
+    if (!(x.scales[i] >= 0.0f)) {
+      refuse(name, "scale " + std::to_string(i) + " is " + std::to_string(x.scales[i]) +
+                       ", neither zero nor positive: the scales");
+    }
+  }
+}
+
 namespace detail {
 
-ScaleGrid::ScaleGrid(const GemmOperand& x, const char* name, std::size_t k, Granularity granularity)
-    : scales_(x.scales), block_rows_(x.rows), block_cols_(k) {
-  if (scales_.empty()) return;
-  const auto refuse = [name](const std::string& what) {
-    throw std::invalid_argument("gemm: " + what + " of operand " + name);
-  };
-  if (scales_.size() != x.scale_rows * x.scale_cols) {
-    refuse(std::to_string(scales_.size()) + " scales for the stated shape " +
-           shape_text(x.scale_rows, x.scale_cols));
+ScaleLayout scale_layout(const GemmOperand& x, const char* name, std::size_t k,
+                         Granularity granularity) {
+  if (x.scales.empty()) return {x.rows, k, 1, true};
+  if (x.scales.size() != x.scale_rows * x.scale_cols) {
+    refuse(name, std::to_string(x.scales.size()) + " scales for the stated shape " +
+                     shape_text(x.scale_rows, x.scale_cols));
   }
   if (granularity == kAnyGranularity) {
     granularity = infer_granularity(x.rows, k, x.scale_rows, x.scale_cols);
   }
   const BlockGrid grid = block_grid(x.rows, k, granularity);
   if (x.scale_rows != grid.grid_rows || x.scale_cols != grid.grid_cols) {
-    refuse("scales of shape " + shape_text(x.scale_rows, x.scale_cols) + " where " +
-           granularity_name(granularity) + " over " + shape_text(x.rows, k) + " has " +
-           shape_text(grid.grid_rows, grid.grid_cols) + ", the scales");
+    refuse(name, "scales of shape " + shape_text(x.scale_rows, x.scale_cols) + " where " +
+                     granularity_name(granularity) + " over " + shape_text(x.rows, k) + " has " +
+                     shape_text(grid.grid_rows, grid.grid_cols) + ", the scales");
   }
-  for (std::size_t i = 0; i < scales_.size(); ++i) {
-    if (!(scales_[i] >= 0.0f)) {
-      refuse("scale " + std::to_string(i) + " is " + std::to_string(scales_[i]) +
-             ", neither zero nor positive: the scales");
-    }
-  }
-  block_rows_ = grid.block_rows;
-  block_cols_ = grid.block_cols;
-  grid_cols_ = grid.grid_cols;
+  return {grid.block_rows, grid.block_cols, grid.grid_cols, false};
+}
+
+ScaleGrid::ScaleGrid(const GemmOperand& x, const char* name, std::size_t k, Granularity granularity)
+    : ScaleGrid(x, scale_layout(x, name, k, granularity)) {
+  check_scales(x, name);
 }
 
 }  // namespace detail

@@ -26,6 +26,7 @@
   record(cast_throughput)          \
   record(quantize_throughput)      \
   record(emulation_throughput)     \
+  record(device_emulation_throughput) \
   record(device_gemm_throughput)   \
   record(promotion_pareto)         \
   record(library_bits)

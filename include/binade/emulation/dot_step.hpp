@@ -182,8 +182,9 @@ BINADE_HD constexpr bool counts(const DotModel& m, std::int64_t significand) {
   return significand != 0 || m.zeros_join_maximum;
 }
 
-BINADE_HD constexpr StepSurvey survey_step(const DotPlan& p, const DotOperand* a,
-                                           const DotOperand* b, int step, DotOperand c) {
+template <class A, class B>
+BINADE_HD constexpr StepSurvey survey_step(const DotPlan& p, const A& a, const B& b, int step,
+                                           DotOperand c) {
   StepSurvey s;
   s.max_exponent = p.model.min_exponent;
   s.special.see(c.value_class, c.significand);
@@ -202,11 +203,11 @@ BINADE_HD constexpr StepSurvey survey_step(const DotPlan& p, const DotOperand* a
   return s;
 }
 
-/// One step: D of the products of `step` and C, as a code of p.c. a and b hold the instruction's k
-/// operands.
-template <class Term = std::int64_t>
-BINADE_HD constexpr std::uint64_t dot_step(const DotPlan& p, const DotOperand* a,
-                                           const DotOperand* b, int step, std::uint64_t c_code) {
+/// One step: D of the products of `step` and C, as a code of p.c. a and b give the instruction's k
+/// operands by index: pointers, or what decodes as it goes.
+template <class Term = std::int64_t, class A, class B>
+BINADE_HD constexpr std::uint64_t dot_step(const DotPlan& p, const A& a, const B& b, int step,
+                                           std::uint64_t c_code) {
   const DotOperand c = dot_operand(p.c, c_code);
   const StepSurvey s = survey_step(p, a, b, step, c);
   if (s.special.any()) return s.special.code(p.c);
@@ -255,10 +256,10 @@ BINADE_HD constexpr std::uint64_t add_last(const DotPlan& p, std::uint64_t chain
   return round_sum(p, Rounding::kNearestEven, r.large + r.small, r.unit_exponent);
 }
 
-/// One instruction: k products and C, in the model's steps. a and b hold p.k operands.
-template <class Term = std::int64_t>
-BINADE_HD constexpr std::uint64_t dot_instruction(const DotPlan& p, const DotOperand* a,
-                                                  const DotOperand* b, std::uint64_t c_code) {
+/// One instruction: k products and C, in the model's steps. a and b give p.k operands.
+template <class Term = std::int64_t, class A, class B>
+BINADE_HD constexpr std::uint64_t dot_instruction(const DotPlan& p, const A& a, const B& b,
+                                                  std::uint64_t c_code) {
   const bool added_last = p.model.addend == AddendRule::kAddedLast;
   std::uint64_t d = added_last ? 0 : c_code;
   for (int step = 0; step < p.steps; ++step) d = dot_step<Term>(p, a, b, step, d);
