@@ -2,6 +2,8 @@
 #include <cmath>
 #include <set>
 
+#include "binade/cuda/device.hpp"
+#include "binade/cuda/memory.hpp"
 #include "binade/experiments/experiment.hpp"
 #include "catch.hpp"
 
@@ -62,6 +64,10 @@ TEST_CASE("every experiment runs at its smoke size, twice alike unless it measur
   for (const Experiment& e : registry()) {
     INFO(e.name);
     const Arguments arguments = make_arguments(e, {}, true);
+    if (e.needs_device && binade::cuda::devices().empty()) {
+      CHECK_THROWS_AS(e.run(arguments), binade::cuda::NoDevice);
+      continue;
+    }
     const Table table = e.run(arguments);
     REQUIRE(!table.rows.empty());
     for (const auto& row : table.rows) {

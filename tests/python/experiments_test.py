@@ -14,7 +14,12 @@ NAMES = binade.experiments.names()
 
 @pytest.mark.parametrize("name", NAMES)
 def test_smoke(name):
-    table = getattr(binade.experiments, name)(smoke=True)
+    try:
+        table = getattr(binade.experiments, name)(smoke=True)
+    except RuntimeError as error:
+        if not str(error).startswith("no CUDA device"):
+            raise
+        pytest.skip(str(error))
     record = binade._core.Experiment.find(name)
     assert list(table) == [column.name for column in record.columns] and len(table) > 0
 

@@ -71,6 +71,7 @@ struct Experiment {
   std::vector<Column> columns;
   bool takes_tensor = false;
   bool measures_time = false;  ///< rates of this machine: two runs give other numbers
+  bool needs_device = false;  ///< runs on a GPU; skipped where there is none
   std::function<Table(const Arguments&)> run;
 };
 
