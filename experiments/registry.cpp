@@ -25,7 +25,9 @@
   record(accumulator_design)       \
   record(cast_throughput)          \
   record(quantize_throughput)      \
-  record(emulation_throughput)
+  record(emulation_throughput)     \
+  record(device_cast_throughput)   \
+  record(device_quantize_throughput)
 // clang-format on
 
 namespace binade::experiments {
