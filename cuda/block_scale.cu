@@ -93,7 +93,7 @@ bool is_aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16
 
 struct Quantizer::Work {
   BlockJob straight, transposed;
-  VectorKernel kernel;
+  VectorKernel kernel, tiles;
   DeviceArray vector_scratch{kVectorScratch};
   std::unique_ptr<AnyScratch> any, any_transposed;
 
@@ -109,9 +109,11 @@ Quantizer::Quantizer(FloatFormat source, std::size_t rows, std::size_t cols,
   check_arguments(source, recipe, scale_type, element);
   const BlockJob job = make_job(source, rows, cols, recipe, granularity, scale_type, element);
   require_device(90, "quantize");
-  const VectorKernel kernel =
-      text == Text::kPortable ? VectorKernel::kNone : vector_kernel(job, granularity);
-  work_ = std::unique_ptr<Work>(new Work{job, transpose_of(job, granularity), kernel});
+  const bool portable = text == Text::kPortable;
+  work_ = std::unique_ptr<Work>(
+      new Work{job, transpose_of(job, granularity),
+               portable ? VectorKernel::kNone : vector_kernel(job, granularity),
+               portable ? VectorKernel::kNone : tile_kernel(job, granularity)});
 }
 
 Quantizer::Quantizer(Quantizer&&) noexcept = default;
@@ -132,12 +134,18 @@ void Quantizer::run(const void* x, const QuantizedArrays& out, std::uint64_t see
 
 void Quantizer::run_with_transpose(const void* x, const QuantizedArrays& out,
                                    const QuantizedArrays& transposed, std::uint64_t seed) {
-  run(x, out, seed);
-  BlockJob job = work_->transposed;
-  job.x = x;
-  job.out = transposed;
-  job.seed = seed;
-  work_->run_any(job, work_->any_transposed);
+  BlockJob straight = work_->straight, second = work_->transposed;
+  straight.x = second.x = x;
+  straight.out = out;
+  second.out = transposed;
+  straight.seed = second.seed = seed;
+  if (work_->tiles != VectorKernel::kNone && is_aligned(x) && is_aligned(out.codes) &&
+      is_aligned(transposed.codes)) {
+    launch_tiles(work_->tiles, straight, second, work_->vector_scratch.data());
+  } else {
+    run(x, out, seed);
+    work_->run_any(second, work_->any_transposed);
+  }
 }
 
 const char* Quantizer::kernel() const {
@@ -152,7 +160,17 @@ const char* Quantizer::kernel() const {
       return "thread block";
   }
 }
-const char* Quantizer::kernel_with_transpose() const { return "portable"; }
+
+const char* Quantizer::kernel_with_transpose() const {
+  switch (work_->tiles) {
+    case VectorKernel::kTensor:
+      return "two passes";
+    case VectorKernel::kNone:
+      return "portable";
+    default:
+      return "tile";
+  }
+}
 
 // ---- host arrays -----------------------------------------------------------------------------
 

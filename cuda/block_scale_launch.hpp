@@ -14,4 +14,10 @@ VectorKernel vector_kernel(const BlockJob& job, Granularity granularity);
 
 void launch_vectors(VectorKernel kernel, const BlockJob& job, void* scratch);
 
+/// The kernel for a job and its transpose together: kSegments, kSquares, kTensor or kNone.
+VectorKernel tile_kernel(const BlockJob& job, Granularity granularity);
+
+void launch_tiles(VectorKernel kernel, const BlockJob& straight, const BlockJob& transposed,
+                  void* scratch);
+
 }  // namespace binade::cuda

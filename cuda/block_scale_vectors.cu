@@ -1,6 +1,6 @@
 // Which of the kernels on vectors serves a job, and its launch.
 #include "block_scale_launch.hpp"
-#include "block_scale_vectors.cuh"
+#include "block_scale_tiles.cuh"
 #include "check.cuh"
 
 namespace binade::cuda {
@@ -60,14 +60,33 @@ void launch_rows(const BlockJob& job, const Narrowing<E>& narrowing) {
   }
 }
 
+/// The first pass over a tensor. Returns where its measure lies.
+template <class S>
+const TensorMeasure* measure_tensor(const BlockJob& job, void* scratch) {
+  const std::size_t vectors = job.grid.rows * job.grid.cols / kPerVector<S>;
+  auto* measure = static_cast<TensorMeasure*>(scratch);
+  check(cudaMemsetAsync(measure, 0, sizeof *measure), "cudaMemsetAsync");
+  measure_vectors<S><<<static_cast<unsigned>(ceil_div(vectors, kTensorThreads * kTensorVectors)),
+                       kTensorThreads>>>(job.x, vectors, measure);
+  return measure;
+}
+
 template <class S, class E, bool kDivide>
 void launch_tensor(const BlockJob& job, const Narrowing<E>& narrowing, void* scratch) {
   const std::size_t vectors = job.grid.rows * job.grid.cols / kPerVector<S>;
-  const auto blocks = static_cast<unsigned>(ceil_div(vectors, kTensorThreads * kTensorVectors));
-  auto* measure = static_cast<TensorMeasure*>(scratch);
-  check(cudaMemsetAsync(measure, 0, sizeof *measure), "cudaMemsetAsync");
-  measure_vectors<S><<<blocks, kTensorThreads>>>(job.x, vectors, measure);
-  apply_vectors<S, E, kDivide><<<blocks, kTensorThreads>>>(job, narrowing, vectors, measure);
+  const TensorMeasure* measure = measure_tensor<S>(job, scratch);
+  apply_vectors<S, E, kDivide>
+      <<<static_cast<unsigned>(ceil_div(vectors, kTensorThreads * kTensorVectors)),
+         kTensorThreads>>>(job, narrowing, vectors, measure);
+}
+
+template <class S, class E, bool kDivide, TileScales scales>
+void launch_tiles_of(const TilePair& jobs, const TensorMeasure* measure) {
+  const BlockGrid& g = jobs.straight.grid;
+  const auto tiles = static_cast<unsigned>(ceil_div(g.rows, kTile) * ceil_div(g.cols, kTile));
+  constexpr int kThreads = kTileThreads<S>;
+  quantize_tiles<S, E, kDivide, scales><<<tiles, kThreads>>>(
+      jobs, Narrowing<E>(jobs.straight.rule.cast_rules), measure);
 }
 
 }  // namespace
@@ -85,6 +104,31 @@ VectorKernel vector_kernel(const BlockJob& job, Granularity granularity) {
   if (granularity == kPerTensor) return VectorKernel::kTensor;
   if (granularity == kPerRow && g.cols / n <= 8 * 1024) return VectorKernel::kRows;
   return VectorKernel::kNone;
+}
+
+VectorKernel tile_kernel(const BlockJob& job, Granularity granularity) {
+  const VectorKernel kernel = vector_kernel(job, granularity);
+  const bool serves = job.grid.rows % 16 == 0 && kernel != VectorKernel::kRows;
+  return serves ? kernel : VectorKernel::kNone;
+}
+
+void launch_tiles(VectorKernel kernel, const BlockJob& straight, const BlockJob& transposed,
+                  void* scratch) {
+  const TilePair jobs{straight, transposed};
+  visit_pair(straight, [&](auto s, auto e, auto divides) {
+    using S = decltype(s);
+    using E = decltype(e);
+    constexpr bool kDivide = decltype(divides)::value;
+    if (kernel == VectorKernel::kSegments) {
+      launch_tiles_of<S, E, kDivide, TileScales::kSegments>(jobs, nullptr);
+    } else if (kernel == VectorKernel::kSquares) {
+      launch_tiles_of<S, E, kDivide, TileScales::kSquare>(jobs, nullptr);
+    } else {
+      launch_tiles_of<S, E, kDivide, TileScales::kTensor>(jobs,
+                                                          measure_tensor<S>(straight, scratch));
+    }
+  });
+  check_launch("quantize with the transpose");
 }
 
 void launch_vectors(VectorKernel kernel, const BlockJob& job, void* scratch) {

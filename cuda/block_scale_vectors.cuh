@@ -179,7 +179,8 @@ __device__ Measure measure_block(const SourceVector<S> (&in)[kVectors], std::uin
 /// kRows: of a block, 1 (whole rows) or 128 (128 x 128). A thread block holds it in kVectors
 /// vectors a thread.
 template <class S, class E, bool kDivide, int kRows, int kVectors>
-__global__ void __launch_bounds__(1024)
+__global__ void __launch_bounds__(kRows == 1 ? 1024
+                                             : kSegment * kSegment / kPerVector<S> / kVectors)
     quantize_blocks(const __grid_constant__ BlockJob job,
                     const __grid_constant__ Narrowing<E> narrowing) {
   constexpr int n = kPerVector<S>;
