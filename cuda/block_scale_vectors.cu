@@ -30,11 +30,15 @@ bool visit_pair(const BlockJob& job, Body&& body) {
 
 template <class S, class E, bool kDivide>
 void launch_segments(const BlockJob& job, const Narrowing<E>& narrowing) {
-  constexpr int kUnits = 4;
+  constexpr int kUnits = 8;
   constexpr std::size_t kEach = kWarpThreads / 32 * kUnits * (32 / (kSegment / kPerVector<S>));
-  const std::size_t blocks = job.grid.grid_rows * job.grid.grid_cols;
-  quantize_segments<S, E, kDivide, kUnits>
-      <<<static_cast<unsigned>(ceil_div(blocks, kEach)), kWarpThreads>>>(job, narrowing);
+  const auto blocks =
+      static_cast<unsigned>(ceil_div(job.grid.grid_rows * job.grid.grid_cols, kEach));
+  if (job.grid.cols % kSegment == 0) {
+    quantize_segments<S, E, kDivide, true, kUnits><<<blocks, kWarpThreads>>>(job, narrowing);
+  } else {
+    quantize_segments<S, E, kDivide, false, kUnits><<<blocks, kWarpThreads>>>(job, narrowing);
+  }
 }
 
 template <class S, class E, bool kDivide>

@@ -76,8 +76,9 @@ inline constexpr int kWarpThreads = 256;
 inline constexpr int kSegment = 128;  ///< elements of a block
 
 /// Each lane holds kUnits vectors of as many blocks; the lanes of a block share its maximum, one
-/// lane derives its scale, and the lanes pass the factors round.
-template <class S, class E, bool kDivide, int kUnits>
+/// lane derives its scale, and the lanes pass the factors round. kWhole: columns are a multiple of
+/// 128, so that the blocks of the matrix follow each other in memory.
+template <class S, class E, bool kDivide, bool kWhole, int kUnits>
 __global__ void __launch_bounds__(kWarpThreads)
     quantize_segments(const __grid_constant__ BlockJob job,
                       const __grid_constant__ Narrowing<E> narrowing) {
@@ -89,22 +90,21 @@ __global__ void __launch_bounds__(kWarpThreads)
   const int lane = threadIdx.x % 32, in_block = lane % kLanes;
   const unsigned warp = (blockIdx.x * kWarpThreads + threadIdx.x) / 32;
   const unsigned first = warp * kUnits * kBlocksAtOnce + lane / kLanes;  // this lane's first block
-  const bool whole = job.grid.cols % kSegment == 0;
-
-  std::size_t index[kUnits];
-  bool valid[kUnits];
+  const auto place = [&](int u) {  // of vector u of this lane: index in elements, whether in x
+    const unsigned block = first + u * kBlocksAtOnce;
+    if constexpr (kWhole) {
+      return std::pair(std::size_t{block} * kSegment + in_block * n, block < blocks);
+    } else {
+      const unsigned col = block % grid_cols * kSegment + in_block * n;
+      return std::pair(block / grid_cols * job.grid.cols + col,
+                       block < blocks && col < job.grid.cols);
+    }
+  };
   SourceVector<S> in[kUnits];
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
-    const unsigned block = first + u * kBlocksAtOnce;
-    index[u] = std::size_t{block} * kSegment + in_block * n;
-    valid[u] = block < blocks;
-    if (!whole) {
-      const unsigned col = block % grid_cols * kSegment + in_block * n;
-      index[u] = block / grid_cols * job.grid.cols + col;
-      valid[u] = valid[u] && col < job.grid.cols;
-    }
-    in[u] = valid[u] ? load_vector<SourceVector<S>>(job.x, index[u] / n) : SourceVector<S>{};
+    const auto [index, valid] = place(u);
+    in[u] = valid ? load_vector<SourceVector<S>>(job.x, index / n) : SourceVector<S>{};
   }
 
   std::uint32_t amax[kUnits];
@@ -144,9 +144,8 @@ __global__ void __launch_bounds__(kWarpThreads)
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
     const float factor = __shfl_sync(~0u, scale.factor, u, kLanes);
-    if (valid[u]) {
-      apply_vector<S, E, kDivide>(job, narrowing, in[u], index[u], factor, amax[u]);
-    }
+    const auto [index, valid] = place(u);
+    if (valid) apply_vector<S, E, kDivide>(job, narrowing, in[u], index, factor, amax[u]);
   }
 }
 

@@ -83,14 +83,29 @@ BINADE_FROM_HALF(cvt_rn_bf16_f16, Fp16, Bf16)
 BINADE_FROM_HALF(cvt_f32_f16, Fp16, Fp32)
 BINADE_FROM_HALF(cvt_f32_bf16, Bf16, Fp32)
 
+/// What becomes of a NaN. Some conversions are shifts and additions of integers, which hand its
+/// payload on as if it were a number's mantissa.
+enum class NanBits : std::uint8_t {
+  kByRules,
+  kTruncated,         ///< the container's upper bits; a NaN with none but lower ones gets infinite
+  kTruncatedLessOne,  ///< the same less one step, as infinity becomes the largest number
+};
+
 /// The model: a plan where the source is fp32, else the text for any two formats.
 struct Model {
   CastRules rules;
+  NanBits nan;
   detail::EncodePlan<std::uint32_t> plan;
 };
 
 template <class From, class To, Rounding rounding>
 __device__ std::uint32_t want(const Model& model, std::uint32_t container) {
+  constexpr std::uint32_t kStep = 1u << To::format.padding_bits;
+  if (model.nan != NanBits::kByRules && From::format.is_nan(container)) {
+    constexpr int kShift = To::format.container_bits() - From::format.container_bits();
+    const std::uint32_t truncated = (container << max_of(kShift, 0)) & ~(kStep - 1);
+    return model.nan == NanBits::kTruncated ? truncated : truncated - kStep;
+  }
   std::uint64_t code = 0;
   if constexpr (From::format.mantissa_bits == 23) {
     code = detail::encode_word<rounding, std::uint32_t>(model.plan, container, 0);
@@ -132,9 +147,18 @@ __global__ void compare(Model model, std::uint64_t begin, std::uint64_t end, std
   }
 }
 
+/// Rules by what is other than those of the instruction.
+struct Rules {
+  std::string words;
+  CastRules rules;
+  NanBits nan = NanBits::kByRules;
+};
+
 template <class Instruction>
-Found run(CastRules rules, std::uint64_t begin, std::uint64_t end) {
-  const Model model{rules, detail::make_plan<std::uint32_t>(Instruction::To::format, rules)};
+Found run(const Rules& described, std::uint64_t begin, std::uint64_t end) {
+  const CastRules rules = described.rules;
+  const Model model{rules, described.nan,
+                    detail::make_plan<std::uint32_t>(Instruction::To::format, rules)};
   const auto mask =
       static_cast<std::uint32_t>((std::uint64_t{1} << Instruction::From::format.bits()) - 1);
   Found found{0, ~0ull, 0, 0};
@@ -146,12 +170,6 @@ Found run(CastRules rules, std::uint64_t begin, std::uint64_t end) {
   memory.download(&found, sizeof found);
   return found;
 }
-
-/// Rules by what is other than those of the instruction.
-struct Rules {
-  std::string words;
-  CastRules rules;
-};
 
 /// The instruction's rules, then its neighbours'.
 struct Described {
@@ -165,11 +183,11 @@ void add_rows(std::vector<ConversionRow>& rows, const Described& described) {
   for (std::size_t i = 0; i < described.rules.size(); ++i) {
     ConversionRow row{described.name, described.rules[i].words, i != 0};
     row.inputs = all * Instruction::kHalves;
-    const Found found = run<Instruction>(described.rules[i].rules, 0, all);
+    const Found found = run<Instruction>(described.rules[i], 0, all);
     row.differ = found.differ;
     if (row.differ != 0) {
       const Found one =
-          run<Instruction>(described.rules[i].rules, found.first_input, found.first_input + 1);
+          run<Instruction>(described.rules[i], found.first_input, found.first_input + 1);
       row.first_input = found.first_input;
       row.got = one.got;
       row.want = one.want;
@@ -246,16 +264,31 @@ std::vector<ConversionRow> verify_conversions() {
   add_rows<cvt_rz_bf16x2_f32>(rows, narrowing("cvt.rz.bf16x2.f32", kRz));
   add_rows<cvt_rn_tf32_f32>(rows, narrowing("cvt.rn.tf32.f32", kRn));
   add_rows<cvt_rz_tf32_f32>(rows, narrowing("cvt.rz.tf32.f32", kRz));
-  add_rows<cvt_rna_tf32_f32>(rows, narrowing("cvt.rna.tf32.f32", Rounding::kNearestAway));
-  Described satfinite = narrowing("cvt.rna.satfinite.tf32.f32", Rounding::kNearestAway);
-  satfinite.rules = {{"", with(CastRules{}, Rounding::kNearestAway)},
-                     {"overflow to infinity", ieee(Rounding::kNearestAway)},
-                     {"to nearest even", CastRules{}}};
-  add_rows<cvt_rna_satfinite_tf32_f32>(rows, satfinite);
+  // On sm_90 the two that round ties away are additions of integers, and handing a bf16 on is a
+  // shift: what they make of NaN is no rule of casts.
+  const CastRules away = ieee(Rounding::kNearestAway);
+  add_rows<cvt_rna_tf32_f32>(
+      rows, {"cvt.rna.tf32.f32",
+             {{"NaN truncated", away, NanBits::kTruncated},
+              {"NaN canonical", away},
+              {"infinity saturates", with(away, InfinityRule::kSaturate), NanBits::kTruncated},
+              {"to nearest even", with(away, Rounding::kNearestEven), NanBits::kTruncated}}});
+  const CastRules saturating = with(CastRules{}, Rounding::kNearestAway);
+  add_rows<cvt_rna_satfinite_tf32_f32>(
+      rows, {"cvt.rna.satfinite.tf32.f32",
+             {{"NaN truncated, less a step", saturating, NanBits::kTruncatedLessOne},
+              {"NaN truncated", saturating, NanBits::kTruncated},
+              {"overflow to infinity", away, NanBits::kTruncatedLessOne},
+              {"to nearest even", CastRules{}, NanBits::kTruncatedLessOne}}});
   add_rows<cvt_rn_f16_bf16>(rows, narrowing("cvt.rn.f16.bf16", kRn));
   add_rows<cvt_rn_bf16_f16>(rows, narrowing("cvt.rn.bf16.f16", kRn));
   add_rows<cvt_f32_f16>(rows, widening("cvt.f32.f16", true));
-  add_rows<cvt_f32_bf16>(rows, widening("cvt.f32.bf16", true));
+  const CastRules exact = ieee(Rounding::kNearestEven);
+  add_rows<cvt_f32_bf16>(
+      rows, {"cvt.f32.bf16",
+             {{"NaN handed on", exact, NanBits::kTruncated},
+              {"NaN canonical", exact},
+              {"infinity saturates", with(exact, InfinityRule::kSaturate), NanBits::kTruncated}}});
   return rows;
 }
 

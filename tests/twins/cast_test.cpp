@@ -134,7 +134,7 @@ TEST_CASE("the instructions: every pair that has them, every rule", "[cast]") {
   CHECK(pairs == 18);
 }
 
-TEST_CASE("all lengths up to a few vectors, and arrays off the grid", "[cast]") {
+TEST_CASE("all lengths up to a few vectors, and arrays off the grid", "[small]") {
   for (std::size_t n = 0; n < 70; ++n) {
     check_twin(kFp32Format, E4M3::format, {}, n, hardware);
     check_twin(Bf16::format, E5M2::format, {}, n, hardware);

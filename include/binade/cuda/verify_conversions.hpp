@@ -12,7 +12,7 @@ namespace binade::cuda {
 /// One instruction under one set of rules.
 struct ConversionRow {
   std::string name;           ///< the instruction, as PTX spells it
-  std::string rules;          ///< what of its rules is other than said; empty: the rules it follows
+  std::string rules;          ///< of its own: what no CastRules say; of a neighbour: what is other
   bool is_neighbour = false;  ///< rules that it does not follow, which must differ somewhere
   std::uint64_t inputs = 0;   ///< conversions done: the halves of a pair count each
   std::uint64_t differ = 0;   ///< of them, those whose bits differ from the codec's
@@ -30,8 +30,10 @@ struct ConversionRow {
 /// instructions on pairs each half sees all of them, beside other numbers in the other half.
 /// Arithmetic: got is the instruction's container; want is container_of_code(convert(...)) under
 /// the rules, worked out on the device by the text of codec.hpp.
-/// Special values: NaN are compared to the bit. Where an instruction hands a NaN's payload on or
-/// fills a container's padding, its rules say so in words.
+/// Special values: NaN are compared to the bit, and most are canonical. Three instructions are
+/// integer operations on sm_90: cvt.f32.bf16 hands a NaN on; cvt.rna.tf32.f32 cuts its payload off,
+/// so that one with nothing but lower bits becomes infinite; with .satfinite it then loses a step,
+/// as infinity does. Their rows say so.
 /// Determinism: the same rows each time. Errors: NoDevice below compute capability 9.0.
 /// Source: PTX ISA, cvt. Tests: tests/twins/verify_conversions_test.cpp.
 std::vector<ConversionRow> verify_conversions();
