@@ -100,9 +100,10 @@ struct Model {
 
 template <class From, class To, Rounding rounding>
 __device__ std::uint32_t want(const Model& model, std::uint32_t container) {
-  constexpr std::uint32_t kStep = 1u << To::format.padding_bits;
-  if (model.nan != NanBits::kByRules && From::format.is_nan(container)) {
-    constexpr int kShift = To::format.container_bits() - From::format.container_bits();
+  constexpr FloatFormat kFrom = From::format, kTo = To::format;  // members of tags have no address
+  constexpr std::uint32_t kStep = 1u << kTo.padding_bits;
+  if (model.nan != NanBits::kByRules && kFrom.is_nan(container)) {
+    constexpr int kShift = kTo.container_bits() - kFrom.container_bits();
     const std::uint32_t truncated = (container << max_of(kShift, 0)) & ~(kStep - 1);
     return model.nan == NanBits::kTruncated ? truncated : truncated - kStep;
   }
