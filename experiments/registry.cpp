@@ -7,28 +7,30 @@
 
 // One line an experiment, in the order of `binade list`; each is defined in the file of its name.
 // clang-format off
-#define BINADE_EXPERIMENTS(record) \
-  record(cast_error)               \
-  record(format_sqnr)              \
-  record(outlier_damage)           \
-  record(embedding_vector)         \
-  record(power_of_two_scales)      \
-  record(quantiser_orders)         \
-  record(retiling)                 \
-  record(wide_activations)         \
-  record(scaling_drift)            \
-  record(lost_updates)             \
-  record(optimizer_states)         \
-  record(promotion_interval)       \
-  record(long_context)             \
-  record(word_splitting)           \
-  record(accumulator_design)       \
-  record(cast_throughput)          \
-  record(quantize_throughput)      \
-  record(emulation_throughput)     \
+#define BINADE_EXPERIMENTS(record)    \
+  record(cast_error)                  \
+  record(format_sqnr)                 \
+  record(outlier_damage)              \
+  record(embedding_vector)            \
+  record(power_of_two_scales)         \
+  record(quantiser_orders)            \
+  record(retiling)                    \
+  record(wide_activations)            \
+  record(scaling_drift)               \
+  record(lost_updates)                \
+  record(optimizer_states)            \
+  record(promotion_interval)          \
+  record(long_context)                \
+  record(word_splitting)              \
+  record(accumulator_design)          \
+  record(cast_throughput)             \
+  record(quantize_throughput)         \
+  record(emulation_throughput)        \
   record(device_emulation_throughput) \
-  record(device_gemm_throughput)   \
-  record(promotion_pareto)         \
+  record(device_gemm_throughput)      \
+  record(device_cast_throughput)      \
+  record(device_quantize_throughput)  \
+  record(promotion_pareto)            \
   record(library_bits)
 // clang-format on
 

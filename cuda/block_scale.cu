@@ -1,0 +1,264 @@
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "binade/cuda/block_scale.hpp"
+#include "binade/cuda/memory.hpp"
+#include "block_scale_any.cuh"
+#include "block_scale_launch.hpp"
+#include "check.cuh"
+
+namespace binade::cuda {
+namespace {
+
+std::size_t block_count(const BlockGrid& g) { return g.grid_rows * g.grid_cols; }
+
+unsigned any_blocks(std::size_t threads) {
+  const std::size_t blocks = (threads + kAnyThreads - 1) / kAnyThreads;
+  if (blocks > 0x7fffffffu) {
+    throw std::invalid_argument("quantize: " + std::to_string(threads) + " elements are too many");
+  }
+  return static_cast<unsigned>(blocks);
+}
+
+/// Refuses what the twin refuses, by its own words.
+void check_arguments(FloatFormat source, const ScaleRecipe& recipe, ScaleType type,
+                     FloatFormat element) {
+  const std::uint64_t nothing = 0;
+  binade::quantize(source, &nothing, 1, 1, recipe, kPerTensor, type, element, 1);
+}
+
+BlockJob make_job(FloatFormat source, std::size_t rows, std::size_t cols, const ScaleRecipe& recipe,
+                  Granularity granularity, ScaleType type, FloatFormat element) {
+  BlockJob job{};
+  job.source = source;
+  job.element = element;
+  job.grid = block_grid(rows, cols, granularity);
+  job.row_stride = cols;
+  job.col_stride = 1;
+  job.rule = recipe;
+  job.type = type;
+  job.largest_inverse = largest_element(source);
+  const bool powers = type == ScaleType::kPow2 || type == ScaleType::kUe8m0;
+  job.divides = recipe.apply == ApplyScale::kDivide && type != ScaleType::kE4M3;
+  // From 2^-127 up the inverse of a power of two is exact, and so is what it is for.
+  job.reciprocals = job.divides && powers && recipe.min_exponent >= -127;
+  if (job.reciprocals) job.divides = false;
+  return job;
+}
+
+BlockJob transpose_of(const BlockJob& job, Granularity granularity) {
+  BlockJob t = job;
+  t.grid = block_grid(job.grid.cols, job.grid.rows, granularity);
+  t.row_stride = 1;
+  t.col_stride = job.grid.cols;
+  return t;
+}
+
+/// Scratch of the portable kernels: measures, factors and the tensor's amax.
+struct AnyScratch {
+  explicit AnyScratch(const BlockGrid& g)
+      : measures(block_count(g) * sizeof(Measure)),
+        factors(block_count(g) * sizeof(float)),
+        tensor(sizeof(std::uint32_t)) {}
+  DeviceArray measures, factors, tensor;
+};
+
+void launch_any(const BlockJob& job, AnyScratch& scratch) {
+  const BlockGrid& g = job.grid;
+  auto* measures = scratch.measures.as<Measure>();
+  auto* tensor = scratch.tensor.as<std::uint32_t>();
+  auto* factors = scratch.factors.as<float>();
+  check(cudaMemsetAsync(measures, 0, scratch.measures.size()), "cudaMemsetAsync");
+  check(cudaMemsetAsync(tensor, 0, scratch.tensor.size()), "cudaMemsetAsync");
+  const std::size_t stripes = g.grid_rows * ((g.block_rows + kStripe - 1) / kStripe);
+  const unsigned of_blocks = any_blocks(block_count(g));
+  measure_any<<<any_blocks(stripes * g.cols), kAnyThreads>>>(job, measures);
+  if (job.type == ScaleType::kE4M3) {
+    measure_tensor<<<of_blocks, kAnyThreads>>>(job, measures, tensor);
+  }
+  derive_any<<<of_blocks, kAnyThreads>>>(job, measures, tensor, factors);
+  const CastRules rules = job.rule.cast_rules;
+  const auto plan = detail::make_plan<std::uint32_t>(job.element, rules);
+  const Draws draws(rules, job.seed);
+  detail::with_rounding(rules.rounding, [&]<Rounding rounding>() {
+    apply_any<rounding><<<any_blocks(g.rows * g.cols), kAnyThreads>>>(job, factors, plan, draws);
+  });
+  check_launch("quantize");
+}
+
+bool is_aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
+
+}  // namespace
+
+struct Quantizer::Work {
+  BlockJob straight, transposed;
+  VectorKernel kernel, tiles;
+  DeviceArray vector_scratch{kVectorScratch};
+  std::unique_ptr<AnyScratch> any, any_transposed;
+
+  void run_any(const BlockJob& job, std::unique_ptr<AnyScratch>& scratch) {
+    if (scratch == nullptr) scratch = std::make_unique<AnyScratch>(job.grid);
+    launch_any(job, *scratch);
+  }
+};
+
+Quantizer::Quantizer(FloatFormat source, std::size_t rows, std::size_t cols,
+                     const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
+                     FloatFormat element, Text text) {
+  check_arguments(source, recipe, scale_type, element);
+  const BlockJob job = make_job(source, rows, cols, recipe, granularity, scale_type, element);
+  require_device(90, "quantize");
+  const bool portable = text == Text::kPortable;
+  work_ = std::unique_ptr<Work>(
+      new Work{job, transpose_of(job, granularity),
+               portable ? VectorKernel::kNone : vector_kernel(job, granularity),
+               portable ? VectorKernel::kNone : tile_kernel(job, granularity)});
+}
+
+Quantizer::Quantizer(Quantizer&&) noexcept = default;
+Quantizer& Quantizer::operator=(Quantizer&&) noexcept = default;
+Quantizer::~Quantizer() = default;
+
+void Quantizer::run(const void* x, const QuantizedArrays& out, std::uint64_t seed) {
+  BlockJob job = work_->straight;
+  job.x = x;
+  job.out = out;
+  job.seed = seed;
+  if (work_->kernel != VectorKernel::kNone && is_aligned(x) && is_aligned(out.codes)) {
+    launch_vectors(work_->kernel, job, work_->vector_scratch.data());
+  } else {
+    work_->run_any(job, work_->any);
+  }
+}
+
+void Quantizer::run_with_transpose(const void* x, const QuantizedArrays& out,
+                                   const QuantizedArrays& transposed, std::uint64_t seed) {
+  BlockJob straight = work_->straight, second = work_->transposed;
+  straight.x = second.x = x;
+  straight.out = out;
+  second.out = transposed;
+  straight.seed = second.seed = seed;
+  if (work_->tiles != VectorKernel::kNone && is_aligned(x) && is_aligned(out.codes) &&
+      is_aligned(transposed.codes)) {
+    launch_tiles(work_->tiles, straight, second, work_->vector_scratch.data());
+  } else {
+    run(x, out, seed);
+    work_->run_any(second, work_->any_transposed);
+  }
+}
+
+const char* Quantizer::kernel() const {
+  switch (work_->kernel) {
+    case VectorKernel::kSegments:
+      return "warp";
+    case VectorKernel::kTensor:
+      return "two passes";
+    case VectorKernel::kNone:
+      return "portable";
+    default:
+      return "thread block";
+  }
+}
+
+const char* Quantizer::kernel_with_transpose() const {
+  switch (work_->tiles) {
+    case VectorKernel::kTensor:
+      return "two passes";
+    case VectorKernel::kNone:
+      return "portable";
+    default:
+      return "tile";
+  }
+}
+
+// ---- host arrays -----------------------------------------------------------------------------
+
+namespace {
+
+std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
+
+/// A result on the host, and the device memory that it comes from.
+class Result {
+ public:
+  Result(const BlockGrid& grid, Granularity granularity, ScaleType type, FloatFormat element)
+      : codes_(grid.rows * grid.cols * bytes_of(element)),
+        scales_(block_count(grid) * sizeof(float)),
+        scale_codes_(block_count(grid)),
+        tensor_scale_(sizeof(float)) {
+    q_.element = element;
+    q_.rows = grid.rows;
+    q_.cols = grid.cols;
+    q_.granularity = granularity;
+    q_.scale_rows = grid.grid_rows;
+    q_.scale_cols = grid.grid_cols;
+    if (type == ScaleType::kUe8m0) q_.scale_format = E8M0::format;
+    if (type == ScaleType::kE4M3) q_.scale_format = E4M3::format;
+    codes_.fill(0xa5);  // what a kernel leaves out is seen
+    scales_.fill(0xa5);
+    scale_codes_.fill(0xa5);
+  }
+  QuantizedArrays arrays() {
+    return {codes_.data(), scales_.as<float>(), scale_codes_.as<std::uint8_t>(),
+            tensor_scale_.as<float>()};
+  }
+  Quantized take() {
+    q_.codes.resize(codes_.size());
+    q_.scales.resize(scales_.size() / sizeof(float));
+    codes_.download(q_.codes.data(), codes_.size());
+    scales_.download(q_.scales.data(), scales_.size());
+    if (q_.scale_format != kFp32Format) {
+      q_.scale_codes.resize(scale_codes_.size());
+      scale_codes_.download(q_.scale_codes.data(), scale_codes_.size());
+    }
+    if (q_.scale_format == E4M3::format) tensor_scale_.download(&q_.tensor_scale, sizeof(float));
+    return std::move(q_);
+  }
+
+ private:
+  Quantized q_;
+  DeviceArray codes_, scales_, scale_codes_, tensor_scale_;
+};
+
+Quantized quantize_by(Quantizer::Text text, FloatFormat source, const void* x, std::size_t rows,
+                      std::size_t cols, const ScaleRecipe& recipe, Granularity granularity,
+                      ScaleType type, FloatFormat element, std::uint64_t seed) {
+  Quantizer quantizer(source, rows, cols, recipe, granularity, type, element, text);
+  const DeviceArray on_device(x, rows * cols * bytes_of(source));
+  Result result(block_grid(rows, cols, granularity), granularity, type, element);
+  quantizer.run(on_device.data(), result.arrays(), seed);
+  return result.take();
+}
+
+}  // namespace
+
+Quantized quantize_portable(FloatFormat source, const void* x, std::size_t rows, std::size_t cols,
+                            const ScaleRecipe& recipe, Granularity granularity,
+                            ScaleType scale_type, FloatFormat element, std::uint64_t seed) {
+  return quantize_by(Quantizer::Text::kPortable, source, x, rows, cols, recipe, granularity,
+                     scale_type, element, seed);
+}
+
+Quantized quantize(FloatFormat source, const void* x, std::size_t rows, std::size_t cols,
+                   const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
+                   FloatFormat element, std::uint64_t seed) {
+  return quantize_by(Quantizer::Text::kFastest, source, x, rows, cols, recipe, granularity,
+                     scale_type, element, seed);
+}
+
+std::pair<Quantized, Quantized> quantize_with_transpose(FloatFormat source, const void* x,
+                                                        std::size_t rows, std::size_t cols,
+                                                        const ScaleRecipe& recipe,
+                                                        Granularity granularity,
+                                                        ScaleType scale_type, FloatFormat element,
+                                                        std::uint64_t seed) {
+  Quantizer quantizer(source, rows, cols, recipe, granularity, scale_type, element);
+  const DeviceArray on_device(x, rows * cols * bytes_of(source));
+  Result straight(block_grid(rows, cols, granularity), granularity, scale_type, element);
+  Result transposed(block_grid(cols, rows, granularity), granularity, scale_type, element);
+  quantizer.run_with_transpose(on_device.data(), straight.arrays(), transposed.arrays(), seed);
+  Quantized first = straight.take();
+  return {std::move(first), transposed.take()};
+}
+
+}  // namespace binade::cuda

@@ -1,0 +1,82 @@
+// What the kernels of block scaling have in common: a matrix, where its results go, and what
+// becomes of a block and of an element. Private to this folder.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "binade/cuda/block_scale.hpp"
+#include "containers.cuh"
+
+namespace binade::cuda {
+
+/// One matrix to quantise. Elements are at x[row * row_stride + col * col_stride], so that a
+/// transpose is the same job with its strides exchanged.
+struct BlockJob {
+  FloatFormat source, element;
+  const void* x;
+  BlockGrid grid;
+  std::size_t row_stride, col_stride;
+  ScaleRule rule;
+  ScaleType type;
+  float largest_inverse;
+  bool divides;      ///< y = x / factor, else x * factor
+  bool reciprocals;  ///< the factor is a power of two to divide by: multiply by its inverse
+  QuantizedArrays out;
+  std::uint64_t seed;
+};
+
+/// What is known of a block while it is measured: bits of magnitudes order as the numbers do.
+struct Measure {
+  std::uint32_t amax_bits = 0;  ///< over the finite elements
+  std::uint32_t found = 0;      ///< kNan, kInfinite
+  static constexpr std::uint32_t kNan = 1, kInfinite = 2;
+
+  __device__ void add(std::uint32_t bits) {
+    const std::uint32_t magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) {
+      found |= kNan;
+    } else if (magnitude == 0x7f800000u) {
+      found |= kInfinite;
+    } else {
+      amax_bits = max(amax_bits, magnitude);
+    }
+  }
+  __device__ BlockContent content() const {
+    return {bit_cast<float>(amax_bits), (found & kNan) != 0, (found & kInfinite) != 0};
+  }
+  /// Over the lanes of the mask, all of which call.
+  __device__ Measure over_lanes(unsigned mask) const {
+    return {__reduce_max_sync(mask, amax_bits), __reduce_or_sync(mask, found)};
+  }
+};
+
+inline constexpr std::uint32_t kInfinityBits = 0x7f800000u;
+
+__device__ inline float canonical(float scale) { return scale != scale ? detail::kFp32Nan : scale; }
+
+/// The scale of a block as the CPU has it: the device's own NaN has other bits.
+__device__ __forceinline__ BlockScale block_scale(const BlockJob& job, FloatFormat element,
+                                                  BlockContent content, TensorScale tensor = {}) {
+  BlockScale b = scale_of_block(job.rule, job.type, element, content, tensor, job.largest_inverse);
+  b.scale = canonical(b.scale);
+  b.factor = canonical(job.reciprocals ? 1.0f / b.factor : b.factor);
+  return b;
+}
+
+__device__ inline void store_scale(const BlockJob& job, std::size_t block, const BlockScale& b) {
+  job.out.scales[block] = b.scale;
+  if (job.out.scale_codes != nullptr) job.out.scale_codes[block] = b.code;
+}
+
+/// x over or times the factor, with the NaN that x86 makes: x's own, else the factor's, else a
+/// negative one.
+__device__ inline float scaled(float x, float factor, bool divides) {
+  const float y = divides ? x / factor : x * factor;
+  if (y == y) return y;
+  constexpr std::uint32_t kQuiet = 0x00400000u;
+  if (x != x) return bit_cast<float>(bit_cast<std::uint32_t>(x) | kQuiet);
+  return factor != factor ? factor : bit_cast<float>(0xffc00000u);
+}
+
+}  // namespace binade::cuda

@@ -1,0 +1,265 @@
+// Quantisers on the device against the CPU's, bit for bit: recipes, granularities, scales, shapes.
+#include "binade/cuda/block_scale.hpp"
+
+#include <cmath>
+#include <cstring>
+
+#include "binade/cuda/memory.hpp"
+#include "binade/formats/catalog.hpp"
+#include "catch.hpp"
+
+using namespace binade;
+
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+struct Matrix {
+  std::size_t rows, cols;
+  std::vector<float> x;
+};
+
+/// Segments of 128 of one kind each: near one, wide, zero, subnormal, tiny, huge, single outliers,
+/// at the edge of the target's range and, where asked for, with infinities and NaN.
+///
+/// No negative NaN: where the factor is NaN too, the CPU's instruction sets differ in whose sign
+/// the product has.
+Matrix sample(std::size_t rows, std::size_t cols, std::uint64_t seed, bool specials) {
+  Matrix m{rows, cols, std::vector<float>(rows * cols)};
+  for (std::size_t i = 0; i < m.x.size(); ++i) {
+    const std::size_t segment = i / cols * 1009 + i % cols / 128;
+    const std::uint32_t kind = random_at(seed, segment) % 16;
+    const std::uint32_t r = random_at(seed + 1, i);
+    float x = (static_cast<float>(r & 0xffffff) - 0x800000) * 0x1p-22f;
+    if (kind == 1) x = std::ldexp(x, static_cast<int>(r >> 24) % 60 - 30);
+    if (kind == 2) x = r % 3 == 0 ? -0.0f : 0.0f;
+    if (kind == 3) x *= 0x1p-140f;
+    if (kind == 4) x *= 0x1p-120f;
+    if (kind == 5) x *= 0x1p126f;
+    if (kind == 6 && r % 50 == 0) x *= 3e4f;
+    if (kind == 7) x = 448.0f + static_cast<float>(r % 64) - 32.0f;
+    if (kind == 8) x = static_cast<float>(r % 8) * 0x1p-10f;
+    if (specials && kind == 9 && r % 40 == 0) x = r % 80 == 0 ? kInf : -kInf;
+    if (specials && kind == 10 && r % 40 == 0) x = kNan;
+    if (specials && kind == 11 && r % 20 == 0) x = r % 60 == 0 ? kNan : -kInf;
+    if (specials && kind == 12) x = kInf;
+    m.x[i] = x;
+  }
+  return m;
+}
+
+std::vector<std::byte> as_format(const Matrix& m, FloatFormat f) {
+  std::vector<std::byte> data(m.x.size() * static_cast<std::size_t>(f.container_bits()) / 8);
+  cast(kFp32Format, m.x.data(), f, data.data(), m.x.size(), kIeeeRules);
+  return data;
+}
+
+std::vector<std::byte> transposed(const std::vector<std::byte>& data, std::size_t rows,
+                                  std::size_t cols) {
+  const std::size_t bytes = data.size() / (rows * cols);
+  std::vector<std::byte> t(data.size());
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < cols; ++c) {
+      std::memcpy(&t[(c * rows + r) * bytes], &data[(r * cols + c) * bytes], bytes);
+    }
+  }
+  return t;
+}
+
+template <class T>
+std::string first_difference(const char* what, const std::vector<T>& got,
+                             const std::vector<T>& want) {
+  if (got.size() != want.size()) return std::string(what) + ": sizes differ; ";
+  std::size_t differ = 0, first = 0;
+  for (std::size_t i = got.size(); i-- > 0;) {
+    if (std::memcmp(&got[i], &want[i], sizeof(T)) != 0) ++differ, first = i;
+  }
+  if (differ == 0) return "";
+  char text[160];
+  std::uint32_t g = 0, w = 0;
+  std::memcpy(&g, &got[first], sizeof(T));
+  std::memcpy(&w, &want[first], sizeof(T));
+  std::snprintf(text, sizeof text, "%s: %zu differ, the first at %zu: got %x, want %x; ", what,
+                differ, first, g, w);
+  return text;
+}
+
+/// Empty where every bit is the same.
+std::string differences(const Quantized& got, const Quantized& want) {
+  std::string text = first_difference("scales", got.scales, want.scales) +
+                     first_difference("scale codes", got.scale_codes, want.scale_codes) +
+                     first_difference("codes", got.codes, want.codes) +
+                     first_difference("tensor scale", std::vector{got.tensor_scale},
+                                      std::vector{want.tensor_scale});
+  if (got.scale_rows != want.scale_rows || got.scale_cols != want.scale_cols) text += "shape";
+  return text;
+}
+
+struct Case {
+  FloatFormat source;
+  const ScaleRecipe& recipe;
+  std::string granularity;
+  ScaleType type;
+  FloatFormat element;
+};
+
+/// The portable twin, the fast one, and both results of the one with the transpose.
+void check_twins(const Matrix& m, const Case& c, std::uint64_t seed = 3) {
+  const auto data = as_format(m, c.source);
+  const Granularity g = parse_granularity(c.granularity);
+  const Quantized want =
+      quantize(c.source, data.data(), m.rows, m.cols, c.recipe, g, c.type, c.element, 1, seed);
+  const auto flipped = transposed(data, m.rows, m.cols);
+  const Quantized want_flipped =
+      quantize(c.source, flipped.data(), m.cols, m.rows, c.recipe, g, c.type, c.element, 1, seed);
+  const Quantized portable = cuda::quantize_portable(c.source, data.data(), m.rows, m.cols,
+                                                     c.recipe, g, c.type, c.element, seed);
+  const Quantized fast =
+      cuda::quantize(c.source, data.data(), m.rows, m.cols, c.recipe, g, c.type, c.element, seed);
+  const auto both = cuda::quantize_with_transpose(c.source, data.data(), m.rows, m.cols, c.recipe,
+                                                  g, c.type, c.element, seed);
+  const std::string found[] = {differences(portable, want), differences(fast, want),
+                               differences(both.first, want),
+                               differences(both.second, want_flipped)};
+  const char* names[] = {"portable", "fast", "straight", "transposed"};
+  for (int i = 0; i < 4; ++i) {
+    CAPTURE(names[i], format_name(c.source), c.recipe.name, c.granularity, name_of(c.type),
+            element_name(c.element), m.rows, m.cols);
+    CHECK(found[i] == "");
+  }
+}
+
+constexpr const char* kGranularities[] = {"tensor", "row",   "column", "1x128", "128x128",
+                                          "1x32",   "128x1", "1x16",   "5x7"};
+
+}  // namespace
+
+TEST_CASE("every recipe, scale type and granularity", "[block_scale]") {
+  const Matrix shapes[] = {sample(130, 264, 21, true), sample(3, 133, 22, true),
+                           sample(256, 512, 23, true)};
+  for (const ScaleRecipe& recipe : scale_recipes()) {
+    for (const ScaleType type : recipe.scale_types) {
+      for (const char* g : kGranularities) {
+        for (const Matrix& m : shapes) {
+          check_twins(m, {kFp32Format, recipe, g, type, E4M3::format});
+          check_twins(m, {Bf16::format, recipe, g, type, E5M2::format});
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("ragged and extreme shapes", "[block_scale]") {
+  const std::size_t shapes[][2] = {{1, 1},     {1, 8},     {2, 4},     {1, 136},   {127, 120},
+                                   {129, 8},   {300, 392}, {5, 7168},  {2, 33000}, {2, 40000},
+                                   {1, 65552}, {1000, 24}, {128, 128}, {255, 2056}};
+  for (const auto& [rows, cols] : shapes) {
+    for (const bool specials : {false, true}) {
+      const Matrix m = sample(rows, cols, rows * 31 + cols, specials);
+      for (const char* g : {"tensor", "row", "1x128", "128x128"}) {
+        for (const FloatFormat source : {kFp32Format, Bf16::format}) {
+          check_twins(m,
+                      {source, find_scale_recipe("deepgemm"), g, ScaleType::kFp32, E4M3::format});
+          check_twins(
+              m, {source, find_scale_recipe("deepseek-v3"), g, ScaleType::kUe8m0, E5M2::format});
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("every kernel on small shapes", "[small]") {
+  for (const auto& [rows, cols] : {std::pair{16, 136}, {144, 264}, {3, 5}}) {
+    const auto r = static_cast<std::size_t>(rows), c = static_cast<std::size_t>(cols);
+    for (const bool specials : {false, true}) {
+      const Matrix m = sample(r, c, 77, specials);
+      for (const char* g : {"tensor", "row", "1x128", "128x128", "1x32"}) {
+        check_twins(m, {kFp32Format, find_scale_recipe("deepseek-v3"), g, ScaleType::kFp32,
+                        E4M3::format});
+        check_twins(m, {Bf16::format, find_scale_recipe("deepgemm"), g, ScaleType::kUe8m0,
+                        E5M2::format});
+      }
+    }
+  }
+}
+
+TEST_CASE("other elements and sources", "[block_scale]") {
+  const Matrix m = sample(130, 264, 24, true);
+  for (const char* element : {"e2m1", "e3m2", "int8", "fp16", "bf16", "e5m6", "binary8p4se"}) {
+    for (const char* g : {"1x128", "tensor", "1x32"}) {
+      check_twins(m, {kFp32Format, find_scale_recipe("tilekernels"), g, ScaleType::kFp32,
+                      parse_element_format(element)});
+    }
+  }
+  for (const FloatFormat source : {Fp16::format, E5M2::format, Tf32::format}) {
+    check_twins(m, {source, find_scale_recipe("ocp-mx"), "1x32", ScaleType::kUe8m0, E4M3::format});
+  }
+}
+
+TEST_CASE("every rounding and every policy", "[block_scale]") {
+  const Matrix m = sample(140, 264, 25, true);
+  for (const std::string& rounding : rounding_names()) {
+    ScaleRecipe r = find_scale_recipe("deepgemm");
+    r.cast_rules.rounding = parse_rounding(rounding);
+    check_twins(m, {kFp32Format, r, "1x128", ScaleType::kFp32, E4M3::format});
+    check_twins(m, {Bf16::format, r, "128x128", ScaleType::kPow2, E5M2::format});
+  }
+  for (const std::string& zero : block_policy_names()) {
+    for (const std::string& nan : block_policy_names()) {
+      for (const std::string& infinite : block_policy_names()) {
+        for (const char* name : {"deepseek-v3", "transformer-engine", "ocp-mx", "flashmla"}) {
+          ScaleRecipe r = find_scale_recipe(name);
+          r.zero_block = parse_block_policy(zero);
+          r.nan_block = parse_block_policy(nan);
+          r.infinite_block = parse_block_policy(infinite);
+          check_twins(m, {kFp32Format, r, "1x128", r.scale_types.back(), E4M3::format});
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("division by fp32 scales over many mantissas", "[block_scale]") {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const Matrix m = sample(512, 2048, 100 + seed, false);
+    for (const char* g : {"1x128", "128x128", "tensor"}) {
+      check_twins(
+          m, {kFp32Format, find_scale_recipe("deepseek-v3.2"), g, ScaleType::kFp32, E4M3::format});
+      check_twins(
+          m, {kFp32Format, find_scale_recipe("deepgemm-cuda"), g, ScaleType::kFp32, E5M2::format});
+    }
+  }
+}
+
+TEST_CASE("arrays that do not start at a multiple of 16 bytes", "[small]") {
+  const Matrix m = sample(64, 256, 26, false);
+  const ScaleRecipe& r = find_scale_recipe("deepgemm");
+  const Quantized want =
+      quantize(m.x, m.rows, m.cols, r, {1, 128}, ScaleType::kFp32, E4M3::format, 1);
+  std::vector<float> shifted(m.x.size() + 1);
+  std::copy(m.x.begin(), m.x.end(), shifted.begin() + 1);
+  const cuda::DeviceArray x(std::span<const float>{shifted});
+  cuda::DeviceArray codes(m.x.size() + 1), scales(want.scales.size() * sizeof(float));
+  cuda::Quantizer quantizer(kFp32Format, m.rows, m.cols, r, {1, 128}, ScaleType::kFp32,
+                            E4M3::format);
+  CHECK(std::string(quantizer.kernel()) == "warp");
+  quantizer.run(x.as<float>() + 1, {codes.as<std::uint8_t>() + 1, scales.as<float>()});
+  std::vector<std::uint8_t> got(codes.size());
+  codes.download(got.data(), got.size());
+  got.erase(got.begin());
+  CHECK(got == want.codes);
+}
+
+TEST_CASE("what the CPU refuses the device refuses", "[block_scale]") {
+  const float x[4] = {1, 2, 3, 4};
+  const auto run = [&](std::size_t rows, const char* recipe, ScaleType type, FloatFormat element) {
+    cuda::quantize(kFp32Format, x, rows, 2, find_scale_recipe(recipe), {1, 128}, type, element);
+  };
+  CHECK_THROWS_WITH(run(0, "deepgemm", ScaleType::kFp32, E4M3::format),
+                    ContainsSubstring("no elements"));
+  CHECK_THROWS_WITH(run(2, "flashmla", ScaleType::kFp32, E4M3::format),
+                    ContainsSubstring("has no fp32 scales"));
+  CHECK_THROWS_WITH(run(2, "deepgemm", ScaleType::kFp32, E8M0::format),
+                    ContainsSubstring("must have a zero"));
+}
