@@ -88,6 +88,16 @@ Experiment embedding_vector() {
       {"rel_error", "", "(read_back - value) / value"},
       {"two_decimals", "", "read_back as an article would print it"},
   };
+  e.findings = {
+      {"the FP8 form of 1.234567, unscaled E4M3",
+       "1.23",
+       "1.25",
+       "refuted: 1.23 is the number with two decimals; E4M3 has 1.25 next to it",
+       "read_back",
+       {},
+       {{"format", "e4m3"}, {"scaling", "unscaled"}, {"index", "3"}},
+       {}},
+  };
   e.run = run;
   return e;
 }

@@ -127,6 +127,24 @@ Experiment power_of_two_scales() {
       {"smaller", "", "how many get a smaller scale: their block may saturate"},
       {"differing", "", "share of both"},
   };
+  e.findings = {
+      {"BF16 amax for which OCP's scale, rounded down, is another",
+       "24.2 % (calculated)",
+       "24.23 %",
+       "reproduced",
+       "differing",
+       {{"amax", "bf16"}, {"rules", "ocp-mx"}},
+       {},
+       {}},
+      {"BF16 amax for which the rules of DeepSeek-V3.2 and DeepGEMM differ",
+       "0 (calculated)",
+       "0",
+       "reproduced",
+       "differing",
+       {{"amax", "bf16"}, {"rules", "deepseek-v3.2"}},
+       {},
+       {}},
+  };
   e.run = run;
   return e;
 }

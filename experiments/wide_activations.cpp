@@ -119,6 +119,33 @@ Experiment wide_activations() {
       {"underflow", "", "share of the elements that were not zero and became so"},
   };
   e.takes_tensor = true;
+  e.findings = {
+      {"largest relative error of E5M6",
+       "2^-7 / (1 + 2^-7) = 0.775 %",
+       "0.775 %",
+       "reproduced",
+       "max_rel_error",
+       {{"rows", "256"}, {"formats", "e5m6-pow2"}},
+       {{"inputs", "normal"}},
+       {}},
+      {"error of LogFMT-8 over that of E4M3",
+       "below 1",
+       "0.67",
+       "reproduced",
+       "rel_rms",
+       {{"rows", "256"}, {"formats", "e4m3,logfmt8"}},
+       {{"inputs", "attention-like"}, {"format", "logfmt8"}},
+       {{"inputs", "attention-like"}, {"format", "e4m3"}}},
+      {"error of LogFMT-10 over that of BF16",
+       "about 1",
+       "1.84",
+       "not reproduced as an error: LogFMT-10 has 1.8 times that of BF16. The paper compares what "
+       "training makes of either, and both are far below FP8",
+       "rel_rms",
+       {{"rows", "256"}, {"formats", "bf16,logfmt10"}},
+       {{"inputs", "attention-like"}, {"format", "logfmt10"}},
+       {{"inputs", "attention-like"}, {"format", "bf16"}}},
+  };
   e.run = run;
   return e;
 }

@@ -13,6 +13,7 @@ Command diagnose_command();
 Command probe_command();
 Command explain_command();
 Command inspect_command();
+Command study_command();
 Command list_command();
 Command run_command();
 Command plot_command();
@@ -35,6 +36,7 @@ const std::vector<Command>& commands() {
       explain_command(),
       verify_command(),
       inspect_command(),
+      study_command(),
       list_command(),
       run_command(),
       plot_command(),

@@ -1,15 +1,14 @@
 // binade inspect: what quantisation would do to the tensors of a file, one row each.
 #include <algorithm>
-#include <cmath>
 #include <memory>
-#include <numeric>
 
-#include "binade/emulation/block_scale.hpp"
+#include "binade/emulation/panels.hpp"
+#include "binade/emulation/quantization_stats.hpp"
 #include "cli/options.hpp"
-#include "cli/quantization_stats.hpp"
 #include "cli/terminal.hpp"
 #include "io/error.hpp"
 #include "io/load.hpp"
+#include "results/row_source.hpp"
 
 namespace binade::cli {
 namespace {
@@ -60,17 +59,6 @@ Quantized cast_panel(std::span<const float> x, io::Extent extent, FloatFormat el
   return q;
 }
 
-/// Rows a panel may have: whole blocks of every trial, as many as fit in `elements`.
-std::size_t panel_rows(const std::vector<Trial>& trials, io::Extent extent, std::size_t elements) {
-  std::size_t unit = 1;
-  for (const Trial& trial : trials) {
-    if (trial.granularity.rows == 0) continue;
-    unit = std::lcm(unit, std::min(trial.granularity.rows, extent.rows));
-  }
-  const std::size_t fit = elements / extent.cols / unit * unit;
-  return std::clamp(fit, std::min(unit, extent.rows), extent.rows);
-}
-
 std::string fixed(double value, int digits) {
   char buffer[64];
   std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
@@ -89,41 +77,6 @@ std::string sqnr_text(const QuantizationStats& stats) {
   return stats.noise == 0 ? "exact" : fixed(stats.sqnr_db(), 2);
 }
 
-/// The rows [first, first + rows) of a tensor as fp32.
-std::vector<float> read_rows(const io::StoredTensor& tensor, FloatFormat format, std::size_t first,
-                             io::Extent part) {
-  std::vector<std::byte> raw(part.rows * part.cols * io::info(tensor.dtype).size);
-  tensor.read(first * part.cols, part.rows * part.cols, raw.data());
-  return io::to_fp32(format, raw.data(), part.rows * part.cols);
-}
-
-/// What scales that span panels have to know of the whole tensor, as two more rows below each
-/// panel: the largest finite magnitude of every column, and NaN or infinity where a column has one.
-class Shadow {
- public:
-  static constexpr std::size_t kRows = 2;
-
-  explicit Shadow(std::size_t cols) : rows_(kRows * cols) {}
-
-  void add(std::span<const float> x) {
-    const std::size_t cols = rows_.size() / kRows;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const float magnitude = std::fabs(x[i]);
-      float& largest = rows_[i % cols];
-      float& special = rows_[cols + i % cols];
-      if (std::isfinite(magnitude)) {
-        largest = std::max(largest, magnitude);
-      } else if (!std::isnan(special)) {
-        special = magnitude;
-      }
-    }
-  }
-  void append_to(std::vector<float>& x) const { x.insert(x.end(), rows_.begin(), rows_.end()); }
-
- private:
-  std::vector<float> rows_;
-};
-
 std::vector<std::string> row_of(const io::StoredTensor& tensor, const InspectOptions& options,
                                 const std::vector<Trial>& trials, int threads, Progress& progress) {
   std::vector<std::string> row{tensor.name.empty() ? tensor.where : tensor.name,
@@ -132,36 +85,21 @@ std::vector<std::string> row_of(const io::StoredTensor& tensor, const InspectOpt
   const bool codes = !io::info(tensor.dtype).format;
   if (tensor.count() == 0 || (codes && !options.from)) return row;
   const FloatFormat format = io::element_format(tensor.dtype, options.from, tensor.where);
-  const io::Extent extent = io::matrix_extent(tensor.shape);
-  const std::size_t height =
-      tensor.fortran_order ? extent.rows : panel_rows(trials, extent, options.panel);
-  const auto panel_at = [&](std::size_t first) {
-    return io::Extent{std::min(height, extent.rows - first), extent.cols};
-  };
-  std::optional<Shadow> shadow;
-  if (height < extent.rows) {
-    shadow.emplace(extent.cols);
-    for (std::size_t first = 0; first < extent.rows; first += height) {
-      shadow->add(read_rows(tensor, format, first, panel_at(first)));
-    }
-  }
+  const RowSource source = results::row_source(tensor, format);
+  std::vector<Granularity> granularities;
+  for (const Trial& trial : trials) granularities.push_back(trial.granularity);
   QuantizationStats plain;
   std::vector<QuantizationStats> stats(trials.size());
-  for (std::size_t first = 0; first < extent.rows; first += height) {
-    const io::Extent part = panel_at(first);
-    std::vector<float> x = read_rows(tensor, format, first, part);
-    plain.add(x, cast_panel(x, part, options.element), threads);
-    if (shadow) shadow->append_to(x);
-    const std::size_t rows = part.rows + (shadow ? Shadow::kRows : 0);
+  for_each_panel(source, granularities, options.panel, [&](const Panel& panel) {
+    const std::span<const float> x = panel.values();
+    plain.add(x, cast_panel(x, {panel.rows, panel.cols}, options.element), threads);
     for (std::size_t i = 0; i < trials.size(); ++i) {
       const Trial& t = trials[i];
-      stats[i].add(
-          std::span(x).first(part.rows * part.cols),
-          quantize(x, rows, part.cols, *t.recipe, t.granularity, t.type, t.element, threads),
-          threads);
+      stats[i].add(x, panel.quantize(*t.recipe, t.granularity, t.type, t.element, threads),
+                   threads);
     }
-    progress.show(first + part.rows, extent.rows);
-  }
+    progress.show(panel.first + panel.rows, source.rows);
+  });
   row.insert(
       row.end(),
       {general(plain.amax), plain.nonfinite == 0 ? "-" : std::to_string(plain.nonfinite),

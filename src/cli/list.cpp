@@ -5,6 +5,7 @@
 #include "binade/emulation/profiles.hpp"
 #include "binade/emulation/scale_recipe.hpp"
 #include "binade/experiments/experiment.hpp"
+#include "cli/experiments_document.hpp"
 #include "cli/options.hpp"
 #include "cli/terminal.hpp"
 
@@ -14,6 +15,7 @@ namespace {
 struct ListOptions {
   std::string what = "experiments";
   const Instruction* card = nullptr;
+  bool markdown = false;
 };
 
 template <class Record, class Describe>
@@ -59,7 +61,16 @@ Command list_command() {
                 app, "--card", options->card,
                 [](const std::string& word) { return &find_instruction(word); },
                 "the model card of an instruction, JSON to change for --model", "NAME");
+            app.add_flag("--markdown", options->markdown,
+                         "the experiments with what was published beside what they give");
             return [options](Session& session) {
+              if (options->markdown) {
+                if (options->what != "experiments" || options->card != nullptr) {
+                  throw UsageError("only the experiments are listed with --markdown");
+                }
+                session.out << experiments_document();
+                return;
+              }
               session.out << (options->card != nullptr ? instruction_to_json(*options->card) + "\n"
                                                        : listed(options->what));
             };

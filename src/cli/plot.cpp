@@ -106,6 +106,9 @@ std::string experiment_of(const std::string& csv_path) {
   const std::string stem = fs::path(csv_path).stem().string();
   const io::Csv csv = io::read_csv(csv_path);
   if (csv.provenance.command.starts_with("binade size ")) return "size";
+  if (csv.columns.front().starts_with("sweep_")) {
+    throw io::DataError("'" + csv_path + "' holds a sweep, expected the rows of one run");
+  }
   std::string found;
   for (const experiments::Experiment& e : experiments::registry()) {
     if (e.name == stem) return stem;

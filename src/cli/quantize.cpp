@@ -2,8 +2,8 @@
 #include <memory>
 
 #include "binade/emulation/block_scale.hpp"
+#include "binade/emulation/quantization_stats.hpp"
 #include "cli/options.hpp"
-#include "cli/quantization_stats.hpp"
 #include "cli/values.hpp"
 #include "io/npy.hpp"
 

@@ -5,15 +5,17 @@
 #include <string>
 #include <vector>
 
-#include "binade/experiments/experiment.hpp"
 #include "cli/command.hpp"
-#include "io/csv.hpp"
+#include "results/table.hpp"
 
 namespace binade::cli {
 
-/// A table under its columns, with its provenance. `seed` is "none" where nothing was drawn.
-io::Csv to_csv(const std::vector<experiments::Column>& columns, const experiments::Table& table,
-               const std::string& seed, const Session& session);
+/// A table under its columns, with this session's provenance.
+inline io::Csv to_csv(const std::vector<experiments::Column>& columns,
+                      const experiments::Table& table, const std::string& seed,
+                      const Session& session) {
+  return results::to_csv(columns, table, seed, session.command_line);
+}
 
 /// A directory that is made before the work begins, with its parents, and taken away again when the
 /// work fails and left nothing in it.

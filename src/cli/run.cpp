@@ -6,6 +6,7 @@
 #include "cli/options.hpp"
 #include "cli/plot.hpp"
 #include "cli/result.hpp"
+#include "cli/sweep.hpp"
 #include "cli/terminal.hpp"
 #include "io/csv.hpp"
 #include "io/error.hpp"
@@ -22,6 +23,7 @@ struct RunOptions {
   bool plot = false, smoke = false;
   std::string tensor, second_tensor;
   std::map<std::string, std::string> given;
+  std::vector<std::string> sweep;
 };
 
 experiments::InputTensor input_tensor(const std::string& address) {
@@ -44,7 +46,27 @@ Arguments arguments_of(const RunOptions& options, Session& session) {
   return arguments;
 }
 
+experiments::Grid grid_of(const std::vector<std::string>& words) {
+  try {
+    std::vector<experiments::Axis> axes;
+    for (const std::string& word : words) axes.push_back(experiments::parse_axis(word));
+    return experiments::Grid(std::move(axes));
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+}
+
+void sweep_experiment(const RunOptions& options, Session& session) {
+  if (options.plot) throw UsageError("a sweep has no plot, expected --sweep or --plot alone");
+  results::SweepPlan plan{
+      options.experiment, grid_of(options.sweep), options.given, options.smoke, {}, {}};
+  if (!options.tensor.empty()) plan.tensor = input_tensor(options.tensor);
+  if (!options.second_tensor.empty()) plan.second_tensor = input_tensor(options.second_tensor);
+  run_sweep(std::move(plan), options.directory, session);
+}
+
 void run_experiment(const RunOptions& options, Session& session) {
+  if (!options.sweep.empty()) return sweep_experiment(options, session);
   Arguments arguments = arguments_of(options, session);
   const std::string& name = options.experiment->name;
   const OutputDirectory directory(options.directory);
@@ -79,6 +101,12 @@ void declare_experiment(CLI::App& run, const Experiment& experiment,
       ->capture_default_str();
   app->add_flag("--plot", options->plot, "draw it as PNG and SVG beside the CSV");
   app->add_flag("--smoke", options->smoke, "tiny sizes, to see that it works");
+  app->add_option("--sweep", options->sweep,
+                  "a parameter and what it takes in turn, as in --sweep seed=1..5 --sweep "
+                  "k=256..4096:x2: values and ranges (1..5, 0..1:+0.25, 256..4096:x2, 0..1:11, "
+                  "1..1e6:log20, 16..4096:log9:round), separated by commas; the grid of all goes "
+                  "into one CSV, and a sweep that was interrupted goes on where it was")
+      ->type_name("GRID");
   if (experiment.takes_tensor) {
     app->add_option("--tensor", options->tensor,
                     "FILE.safetensors:NAME or FILE.npy in place of random numbers")

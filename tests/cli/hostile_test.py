@@ -64,6 +64,7 @@ class WrongUsage(harness.CommandTest):
                 ("'--sizes'", ["run", "cast_error", "--sizes", "3"]),
                 ("parameter", ["run", "outlier_damage", "--smoke", "--rows", "many"]),
                 ("expected one of", ["run", "outlier_damage", "--smoke", "--distribution", "flat"]),
+                ("--markdown", ["list", "recipes", "--markdown"]),
                 ("ocp-mx", ["inspect", "x.npy", "--recipe", "ocp"])]:
             self.fails(2, needle, *words)
 

@@ -12,7 +12,7 @@ from binade import _core
 RENAMED = {"from": "source", "model": "instruction"}
 #: What only files need, what only arrays have, and what every command takes before its own options.
 OUTPUTS = {"codes", "scales", "scale_codes", "row", "out", "plot", "help",
-           "json"}
+           "json", "sweep"}
 GLOBAL = {"threads"}
 OPERANDS = {"x", "a", "b", "c", "d", "codes"}
 

@@ -63,6 +63,18 @@ class Arguments {
   std::vector<double> number_list(const std::string& name) const;
 };
 
+/// A number that was published, or calculated by an independent program, beside ours.
+struct Finding {
+  std::string what;       ///< "error of E4M3, one scale a tensor"
+  std::string published;  ///< as it was published: "nearly 2 %"; "(calculated)" behind the others
+  std::string ours;       ///< to the digits that hold: "1.82 %"; a test measures it again
+  std::string verdict;    ///< "reproduced"; or by how much it is not, and why
+  /// How ours is measured: the cell of this column in the one row whose cells read as `row` says,
+  /// after a run with these arguments; where `over` is not empty, divided by that of its row.
+  std::string column;
+  std::map<std::string, std::string> arguments, row, over;
+};
+
 struct Experiment {
   std::string name;  ///< snake_case, also the stem of its file and its plot
   std::string question;
@@ -72,6 +84,8 @@ struct Experiment {
   bool takes_tensor = false;
   bool measures_time = false;  ///< rates of this machine: two runs give other numbers
   bool needs_device = false;  ///< runs on a GPU; skipped where there is none
+  bool keeps_figure = false;   ///< experiments/results/NAME.png is kept in the repository
+  std::vector<Finding> findings;
   std::function<Table(const Arguments&)> run;
 };
 

@@ -1,10 +1,10 @@
-#include "cli/quantization_stats.hpp"
+#include "binade/emulation/quantization_stats.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-namespace binade::cli {
+namespace binade {
 
 void QuantizationStats::add(std::span<const float> x, const Quantized& q, int threads) {
   std::vector<float> back(q.rows * q.cols);
@@ -39,4 +39,4 @@ double QuantizationStats::share(std::size_t part) const {
   return static_cast<double>(part) / static_cast<double>(count);
 }
 
-}  // namespace binade::cli
+}  // namespace binade

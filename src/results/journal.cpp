@@ -1,0 +1,145 @@
+#include "results/journal.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "io/error.hpp"
+#include "io/file.hpp"
+
+namespace binade::results {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+[[noreturn]] void refuse(const std::string& path, const std::string& what) {
+  throw io::DataError("'" + path + "': " + what);
+}
+
+std::string shown(const std::string& value) {
+  return value.size() <= 60 ? value : value.substr(0, 57) + "...";
+}
+
+std::string settings_line(const Settings& settings) {
+  Json line = Json::object();
+  for (const auto& [name, value] : settings) line[name] = value;
+  return line.dump() + '\n';
+}
+
+/// What to do about a journal of another sweep.
+constexpr const char* kElsewhere =
+    "; expected the same sweep, another --out, or this journal deleted";
+
+void compare(const std::string& path, const Json& theirs, const Settings& settings) {
+  if (!theirs.is_object()) refuse(path, "no journal of a sweep");
+  for (const auto& [name, value] : settings) {
+    const auto found = theirs.find(name);
+    const std::string other =
+        found == theirs.end() || !found->is_string() ? "none" : found->get<std::string>();
+    if (other != value) {
+      refuse(path, "holds a sweep with " + name + " " + shown(other) + ", this one has " +
+                       shown(value) + kElsewhere);
+    }
+  }
+  if (theirs.size() != settings.size())
+    refuse(path, std::string("holds another sweep") + kElsewhere);
+}
+
+/// Errors: Json's own, or DataError where the line does not describe one of `points`.
+std::pair<std::size_t, FinishedPoint> parse_point(const Json& line, std::size_t points,
+                                                  std::size_t columns) {
+  FinishedPoint result;
+  const auto point = line.at("point").get<std::size_t>();
+  line.at("notes").get_to(result.notes);
+  line.at("rows").get_to(result.rows);
+  const auto as_wide = [&](const auto& row) { return row.size() == columns; };
+  if (point >= points || !std::ranges::all_of(result.rows, as_wide)) {
+    throw io::DataError("another grid's point");
+  }
+  return {point, std::move(result)};
+}
+
+}  // namespace
+
+Journal::Journal(const std::string& path, const Settings& settings, std::size_t points,
+                 std::size_t columns)
+    : path_(path) {
+  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) {
+    throw io::DataError("cannot write '" + path + "': " + std::strerror(errno));
+  }
+  try {
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      refuse(path, "another process is at work on this sweep, expected one at a time");
+    }
+    take_up(io::read_text_file(path), settings, points, columns);
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
+}
+
+void Journal::take_up(const std::string& text, const Settings& settings, std::size_t points,
+                      std::size_t columns) {
+  std::size_t number = 0;
+  for (std::size_t at = 0; at < text.size(); ++number) {
+    const std::size_t end = text.find('\n', at);
+    if (end == text.npos) break;  // cut short
+    const Json line = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
+                                  text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+    if (line.is_discarded() && end + 1 == text.size()) break;  // its blocks never reached the disk
+    if (number == 0) {
+      compare(path_, line, settings);
+    } else {
+      try {
+        finished_.insert(parse_point(line, points, columns));
+      } catch (const std::exception&) {
+        refuse(path_, "line " + std::to_string(number + 1) + " is no finished grid point");
+      }
+    }
+    at = length_ = end + 1;
+  }
+  if (length_ < text.size() && ::ftruncate(descriptor_, static_cast<off_t>(length_)) != 0) {
+    throw io::DataError("cannot write '" + path_ + "': " + std::strerror(errno));
+  }
+  if (length_ == 0) append(settings_line(settings));
+}
+
+Journal::~Journal() {
+  if (finished_.empty() && descriptor_ >= 0) ::unlink(path_.c_str());
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void Journal::add(std::size_t point, FinishedPoint result) {
+  Json line = {{"point", point}, {"notes", result.notes}, {"rows", result.rows}};
+  append(line.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n');
+  finished_.emplace(point, std::move(result));
+}
+
+void Journal::append(const std::string& line) {
+  for (std::size_t at = 0; at < line.size();) {
+    const ssize_t done = ::write(descriptor_, line.data() + at, line.size() - at);
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) {
+      const int error = errno;
+      (void)!::ftruncate(descriptor_, static_cast<off_t>(length_));
+      throw io::DataError("cannot write '" + path_ + "': " + std::strerror(error));
+    }
+    at += static_cast<std::size_t>(done);
+  }
+  (void)::fdatasync(descriptor_);
+  length_ += line.size();
+}
+
+void Journal::remove() {
+  ::unlink(path_.c_str());
+  ::close(std::exchange(descriptor_, -1));
+}
+
+}  // namespace binade::results
