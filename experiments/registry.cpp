@@ -21,6 +21,9 @@
   record(optimizer_states)         \
   record(promotion_interval)       \
   record(long_context)             \
+  record(kv_cache_layouts)         \
+  record(indexer_recall)           \
+  record(sparse_attention_cost)    \
   record(word_splitting)           \
   record(accumulator_design)       \
   record(cast_throughput)          \
