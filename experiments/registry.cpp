@@ -23,6 +23,9 @@
   record(long_context)                \
   record(word_splitting)              \
   record(accumulator_design)          \
+  record(kv_cache_layouts)            \
+  record(indexer_recall)              \
+  record(sparse_attention_cost)       \
   record(cast_throughput)             \
   record(quantize_throughput)         \
   record(emulation_throughput)        \
