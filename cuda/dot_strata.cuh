@@ -66,12 +66,13 @@ BINADE_HD constexpr std::uint32_t code_around(FloatFormat f, int exponent, int s
   const int jitter = static_cast<int>(draw.below(2 * spread + 1)) - spread;
   return code_with_field(f, exponent + f.bias + jitter, draw);
 }
-/// +-2^exponent, or zero where the format has no such normal number.
+/// +-2^exponent, or zero where the format has no such number.
 BINADE_HD constexpr std::uint32_t code_of_power(FloatFormat f, int exponent, bool negative) {
   const int field = exponent + f.bias;
-  if (field < 1 || field >= (1 << f.exponent_bits) - 1) return 0;
-  return static_cast<std::uint32_t>((static_cast<std::uint64_t>(field) << f.mantissa_bits) |
-                                    (negative ? f.sign_bit() : 0));
+  if (field <= -f.mantissa_bits || field >= (1 << f.exponent_bits) - 1) return 0;
+  const std::uint64_t magnitude = field > 0 ? static_cast<std::uint64_t>(field) << f.mantissa_bits
+                                            : std::uint64_t{1} << (f.mantissa_bits + field - 1);
+  return static_cast<std::uint32_t>(magnitude | (negative ? f.sign_bit() : 0));
 }
 BINADE_HD constexpr std::uint32_t special_code(FloatFormat f, Draw& draw) {
   std::uint64_t code = f.canonical_nan_code();
@@ -94,8 +95,8 @@ BINADE_HD constexpr Pairing pairing_of(Operands kind, std::uint64_t seed, Place 
   return Pairing::kFree;
 }
 
-/// One power of two near the bottom less a little dust: what a clamp of E takes away, a truncated
-/// result shows. Half of the tiles of kLow.
+/// One power of two near the bottom and a little dust of either sign: what a clamp of E takes away,
+/// a result shows that is truncated, or rounded from next to a tie. Half of the tiles of kLow.
 BINADE_HD constexpr std::uint32_t edge_code(FloatFormat f, bool is_a, int count, std::uint64_t seed,
                                             Place p) {
   Draw shared(seed, 2, {p.tile, p.step, 0xffff, 0xffff});
@@ -107,7 +108,7 @@ BINADE_HD constexpr std::uint32_t edge_code(FloatFormat f, bool is_a, int count,
   if (p.k == power) return code_of_power(f, half + static_cast<int>(own.below(2)), false);
   for (std::uint32_t i = 0; i < dust; ++i) {
     if (p.k == shared.below(n)) {
-      return code_of_power(f, half - 10 - static_cast<int>(own.below(4)), is_a);
+      return code_of_power(f, half - 9 - static_cast<int>(own.below(5)), is_a && own.flip());
     }
   }
   return 0;

@@ -1,5 +1,6 @@
 // What is compared, in which batches, and the report. The kernels are in verify_kernels.cu.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -44,6 +45,7 @@ struct Neighbour {
 /// The models next door: each parameter changed on its own.
 std::vector<Neighbour> neighbours(const Instruction& instruction) {
   const DotModel& m = instruction.model;
+  const bool fp16 = instruction.c.mantissa_bits == 10;
   std::vector<Neighbour> all;
   const auto add = [&](std::string name, auto change) {
     DotModel other = m;
@@ -54,7 +56,8 @@ std::vector<Neighbour> neighbours(const Instruction& instruction) {
   add("F + 1", [](DotModel& x) { ++x.alignment_fraction_bits; });
   add("alignment floor", [](DotModel& x) { x.alignment = AlignmentRounding::kFloor; });
   add("alignment nearest", [](DotModel& x) { x.alignment = AlignmentRounding::kNearestEven; });
-  for (const int clamp : {-126, -132, -133, -134}) {
+  for (const int clamp :
+       fp16 ? std::array{-19, -20, -22, -23} : std::array{-126, -132, -133, -134}) {
     add("clamp " + std::to_string(clamp), [&](DotModel& x) { x.min_exponent = clamp; });
   }
   add("no clamp", [](DotModel& x) { x.min_exponent = kNoExponentClamp; });

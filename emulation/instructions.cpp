@@ -77,18 +77,20 @@ constexpr const char* kModels =
     "Khattak and Mikaitis, arXiv 2512.07004, MATLAB-tensor-core; MMA-Sim, arXiv 2511.10909";
 constexpr int kNone = kNoExponentClamp;
 
-// FP8 products and an FP32 or FP16 addend never lie so low that a clamp of F = 13 rows shows.
+// FP8 products and an FP32 or FP16 addend never lie so low that a clamp of F = 13 rows shows. Under
+// an FP16 result E is never below -21: five of 8e10 outputs said so, sums next to half of the
+// smallest subnormal.
 constexpr Family kFamilies[] = {
     {"hopper.wgmma.f32", kFp8, kToE8M13, 32, model(32, 13, kToE8M13, kNone), kVerified, kMeasured},
     {"hopper.wgmma.f32", kWide, kToFp32, 16, model(16, 25, kToFp32, -133), kVerified, kMeasured},
     {"hopper.wgmma.f32", kTf32, kToFp32, 8, model(8, 25, kToFp32, -133), kVerified, kMeasured},
     {"hopper.wgmma.f16", kFp8, kToFp16, 32, model(32, 13, kToFp16, kNone), kVerified, kMeasured},
-    {"hopper.wgmma.f16", kHalf, kToFp16, 16, model(16, 25, kToFp16, -133), kVerified, kMeasured},
+    {"hopper.wgmma.f16", kHalf, kToFp16, 16, model(16, 25, kToFp16, -21), kVerified, kMeasured},
     {"hopper.mma.f32", kFp8, kToFp32, 32, through_half(kToFp32), kVerified, kMeasured},
     {"hopper.mma.f32", kWide, kToFp32, 16, model(16, 25, kToFp32, -133), kVerified, kMeasured},
     {"hopper.mma.f32", kTf32, kToFp32, 8, model(8, 25, kToFp32, -133), kVerified, kMeasured},
     {"hopper.mma.f16", kFp8, kToFp16, 32, through_half(kToFp16), kVerified, kMeasured},
-    {"hopper.mma.f16", kHalf, kToFp16, 16, model(16, 25, kToFp16, -133), kVerified, kMeasured},
+    {"hopper.mma.f16", kHalf, kToFp16, 16, model(16, 25, kToFp16, -21), kVerified, kMeasured},
 
     {"volta.mma.f32", kHalf, kToFp32, 4, model(4, 23, kToFp32, kNone), kPublished,
      "Fasi, Higham, Mikaitis, Pranesh, PeerJ CS 2021; MATLAB-tensor-core V100TC; MMA-Sim"},

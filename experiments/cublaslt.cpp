@@ -2,7 +2,9 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -32,8 +34,9 @@ struct Setting {
   int field;
   const char* name;
 };
-constexpr Setting kSettings[] = {{0, "id"},    {1, "tile"},      {6, "stages"}, {8, "cluster"},
-                                 {2, "split"}, {3, "reduction"}, {5, "custom"}};
+constexpr int kSplit = 2;
+constexpr Setting kSettings[] = {{0, "id"},         {1, "tile"},      {6, "stages"}, {8, "cluster"},
+                                 {kSplit, "split"}, {3, "reduction"}, {5, "custom"}};
 
 struct Algorithm {
   std::uint64_t data[8];
@@ -175,18 +178,21 @@ struct CublasLt::Matmul::Parts {
     algorithm = list[wanted].algorithm;
   }
 
+  std::optional<std::uint32_t> setting(int field) const {
+    std::uint32_t value = 0;  // attributes of 16 bits leave the upper half alone
+    std::size_t written = 0;
+    for (const std::size_t bytes : {sizeof value, sizeof(std::uint16_t)}) {
+      if (lt.functions_->config_get(&algorithm, field, &value, bytes, &written) == 0) return value;
+    }
+    return std::nullopt;
+  }
+
   std::string describe_algorithm() const {
     std::string text;
-    for (const Setting& setting : kSettings) {
-      std::uint32_t value = 0;  // attributes of 16 bits leave the upper half alone
-      std::size_t written = 0;
-      if (lt.functions_->config_get(&algorithm, setting.field, &value, sizeof value, &written) !=
-              0 &&
-          lt.functions_->config_get(&algorithm, setting.field, &value, sizeof(std::uint16_t),
-                                    &written) != 0) {
-        continue;
-      }
-      text += (text.empty() ? "" : ", ") + std::string(setting.name) + " " + std::to_string(value);
+    for (const Setting& s : kSettings) {
+      const auto value = setting(s.field);
+      if (!value) continue;
+      text += (text.empty() ? "" : ", ") + std::string(s.name) + " " + std::to_string(*value);
     }
     return text;
   }
@@ -199,6 +205,10 @@ CublasLt::Matmul::Matmul(CublasLt& library, const cuda::DeviceGemm& call, std::s
 }
 
 std::string CublasLt::Matmul::algorithm() const { return parts_->describe_algorithm(); }
+
+std::size_t CublasLt::Matmul::split() const {
+  return std::max<std::size_t>(1, parts_->setting(kSplit).value_or(1));
+}
 
 CublasLt::Matmul::Matmul(Matmul&&) noexcept = default;
 CublasLt::Matmul::~Matmul() = default;

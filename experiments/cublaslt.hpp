@@ -33,6 +33,8 @@ class CublasLt {
     /// What the algorithm is: "id 66, tile 22, stages 5, cluster 3, split 1", the library's
     /// numbers.
     std::string algorithm() const;
+    /// Parts of K that are summed apart; 1: none.
+    std::size_t split() const;
     /// With other matrices of the same shape, in the places that `call` names.
     void run(const cuda::DeviceGemm& call);
 

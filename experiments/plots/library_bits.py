@@ -22,8 +22,8 @@ def cell(axis, column, row, part):
     best = 1 if whole else max(a["share"].min() for a in others)
     below = f"{len(whole)} of {len(algorithms)} algorithms" if others else \
         f"{len(algorithms)} algorithms" if len(algorithms) > 1 else ""
-    if others and all("parts" in text for a in others for text in a["explained_by"]):
-        below += "; the rest split K"
+    if (part["split"] > 1).any():
+        below += ", split K too"
     axis.add_patch(Rectangle((column - 0.47, row - 0.44), 0.94, 0.88, zorder=0,
                              color="#f6e2d3" if others else "#dbeaf4"))
     axis.annotate(f"{100 * best:.3g} %", (column, row), xytext=(0, 5 if below else 0), ha="center",
