@@ -45,9 +45,9 @@ constexpr DotModel model(int step_k, int fraction_bits, Output out, int min_expo
   return m;
 }
 
-/// FP8 mma.sync on sm_90: two FP16 steps from zero, C added at the end.
+/// FP8 mma.sync on sm_90: two FP16 steps from zero, C added at the end. Neither clamp can show.
 constexpr DotModel through_half(Output out) {
-  DotModel m = model(16, 25, out, -133);
+  DotModel m = model(16, 25, out, out.container == Fp16::format ? -21 : -133);
   m.order = StepOrder::kInterleavedPairs;
   m.addend = AddendRule::kAddedLast;
   m.multiplier_emin = Fp16::format.emin();  // subnormals of E4M3 are normal numbers there

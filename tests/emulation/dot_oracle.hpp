@@ -228,7 +228,7 @@ inline Spec spec_of(const std::string& name) {
   int step_k = s.k;
   if (unit == "hopper.wgmma" || unit == "hopper.mma" || unit == "blackwell.tcgen05") {
     s.fraction_bits = 25;
-    s.clamp = -133;
+    s.clamp = fp16_out && unit != "blackwell.tcgen05" ? -21 : -133;
   } else if (unit == "volta.mma") {
     s.fraction_bits = 23;
   } else if (unit == "ampere.mma" || unit == "ada.mma") {
