@@ -365,6 +365,16 @@ ProbeRows clamp_rows(const ProbeTarget& target, const Card& card) {
       r.put_power(2, e - m.alignment_fraction_bits + below, true);
     }
   }
+  // Where results are rounded to nearest: half of the smallest one, and dust that lifts it off the
+  // tie unless a clamp drops it.
+  const int half = target.c.min_ulp_exponent() - 1;
+  for (int dust = std::max(lowest, half - 90); dust < half; ++dust) {
+    for (const bool negative : {false, true}) {
+      r.add_row();
+      r.put_power(0, half, negative);
+      r.put_power(1, dust, negative);
+    }
+  }
   return r;
 }
 

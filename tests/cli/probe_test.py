@@ -149,7 +149,8 @@ class Recorded(harness.CommandTest):
 class Usage(harness.CommandTest):
     def test_wrong_usage(self):
         for needle, words in [
-                ("one thing to probe", []), ("no device yet", []),
+                ("one thing to probe", []), ("on the --device", []),
+                ("name one", ["--device", "--library", "x.so", "--symbol", "f", *FORMATS]),
                 ("one thing to probe", ["--instruction", WGMMA, "--library", "x.so"]),
                 ("--symbol", ["--library", "x.so", *FORMATS]),
                 ("--a, --b and --d", ["--a", "a.npy", *FORMATS]),

@@ -105,6 +105,13 @@ TEST_CASE(
   CHECK(std::find(clamps.begin(), clamps.end(), "-133") != clamps.end());
   CHECK(r.known == std::vector<std::string>{fp8.name});
   CHECK(r.same_fingerprint == std::vector<std::string>{fp8.name});
+  // Under FP16 results the clamp shows next to ties, and tells Hopper from what is published of
+  // Blackwell.
+  const ProbeResult half =
+      probe(in_black_box(find_instruction("hopper.wgmma.f16.f16.f16")), {1, 64});
+  CHECK(half.card.model.min_exponent == -21);
+  CHECK(half.known ==
+        std::vector<std::string>{"hopper.wgmma.f16.f16.f16", "hopper.mma.f16.f16.f16"});
   // The clamp of BF16 does show.
   const ProbeResult wide =
       probe(in_black_box(find_instruction("hopper.wgmma.f32.bf16.bf16")), {1, 64});
