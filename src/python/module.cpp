@@ -14,4 +14,6 @@ PYBIND11_MODULE(_core, m) {
   binade::python::bind_metrics(m);
   binade::python::bind_experiments(m);
   binade::python::bind_sizing(m);
+  binade::python::bind_study(m);
+  binade::python::bind_sweep(m);
 }

@@ -69,7 +69,7 @@ std::pair<std::size_t, FinishedPoint> parse_point(const Json& line, std::size_t 
 
 Journal::Journal(const std::string& path, const Settings& settings, std::size_t points,
                  std::size_t columns)
-    : path_(path) {
+    : path_(path), owner_(::getpid()) {
   descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor_ < 0) {
     throw io::DataError("cannot write '" + path + "': " + std::strerror(errno));
@@ -112,8 +112,16 @@ void Journal::take_up(const std::string& text, const Settings& settings, std::si
 }
 
 Journal::~Journal() {
-  if (finished_.empty() && descriptor_ >= 0) ::unlink(path_.c_str());
-  if (descriptor_ >= 0) ::close(descriptor_);
+  const bool forked = ::getpid() != owner_;  // a worker's copy: the file is not its business
+  if (finished_.empty() && descriptor_ >= 0 && !forked) ::unlink(path_.c_str());
+  release(forked);
+}
+
+/// Unlocked in so many words: workers that were forked hold the same lock, and may live on.
+void Journal::release(bool forked) {
+  if (descriptor_ < 0) return;
+  if (!forked) (void)::flock(descriptor_, LOCK_UN);
+  ::close(std::exchange(descriptor_, -1));
 }
 
 void Journal::add(std::size_t point, FinishedPoint result) {
@@ -139,7 +147,7 @@ void Journal::append(const std::string& line) {
 
 void Journal::remove() {
   ::unlink(path_.c_str());
-  ::close(std::exchange(descriptor_, -1));
+  release(false);
 }
 
 }  // namespace binade::results

@@ -44,8 +44,10 @@ class Journal {
   void take_up(const std::string& text, const Settings& settings, std::size_t points,
                std::size_t columns);
   void append(const std::string& line);
+  void release(bool forked);
 
   std::string path_;
+  int owner_ = 0;  ///< the process
   int descriptor_ = -1;
   std::size_t length_ = 0;  ///< bytes of whole lines
   std::map<std::size_t, FinishedPoint> finished_;

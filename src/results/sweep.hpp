@@ -36,6 +36,8 @@ class Sweep {
   /// Keeps what is finished in DIRECTORY/NAME_sweep.journal, and begins with what it holds.
   /// Errors: as Journal.
   void keep_in(const std::string& directory);
+  /// Lets go of the journal, which another sweep may then take up; this one is over.
+  void close() { journal_.reset(); }
   /// The points that are not finished, in their order.
   std::vector<std::size_t> pending() const;
   std::size_t done() const { return finished().size(); }

@@ -145,6 +145,15 @@ def test_probe():
         assert name in theirs and name in recorded
 
 
+def test_study():
+    """The command's flags; its files are Python's arguments, and its report the command's own."""
+    theirs, ours = options("study"), signature(binade.study)
+    assert set(theirs) - OUTPUTS == set(ours) - {"weights"} - GLOBAL
+    assert all(theirs[name] == ours[name] for name in ("to", "least_db", "panel", "seed"))
+    for name in _core.default_treatments():
+        assert name in theirs["recipe"]
+
+
 def test_sizing():
     help_text = command("size", "memory", "--help")
     assert all(name in help_text for name in binade.size.models())

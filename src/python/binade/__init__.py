@@ -16,6 +16,7 @@ from ._metrics import errors, metrics
 from ._probe import Probe, probe, probe_recorded
 from ._report import Case, Report
 from ._scaling import Quantized, dequantize, quantize, recipe, recipes
+from ._study import study
 
 __all__ = [
     "Case",
@@ -51,5 +52,6 @@ __all__ = [
     "round_to",
     "set_isa",
     "size",
+    "study",
     "supported_isas",
 ]

@@ -7,11 +7,13 @@ Each function is made from the experiment's record: the same names and defaults 
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
 from typing import Any
 
-from . import _core
+from . import _core, _sweep
 from ._arrays import Array, fp32_array
 
 
@@ -83,6 +85,85 @@ def run(name: str, *, tensor: Any = None, tensor_b: Any = None, smoke: bool = Fa
     return _table(record, rows, notes)
 
 
+def sweep(name: str, grid: Mapping[str, Any], *, executor: Executor | None = None,
+          out: str | os.PathLike[str] | None = None, tensor: Any = None, tensor_b: Any = None,
+          smoke: bool = False, threads: int = 1, progress: bool | None = None,
+          **parameters: Any) -> Any:
+    """Run an experiment at every point of a grid, side by side.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    grid : mapping of str to iterable or str
+        For each parameter the values that it takes in turn, or a range as ``--sweep`` writes it:
+        ``"1..5"``, ``"256..4096:x2"``, ``"0..1:+0.25"``, ``"1..1e6:log20"``. A value that is a list
+        is one value.
+    executor : concurrent.futures.Executor, optional
+        Who runs the points: threads of this process by default, which compute without the
+        interpreter's lock; a ProcessPoolExecutor; a cluster's, as ``dask.distributed``'s
+        ``client.get_executor()``. Workers need binade installed.
+    out : path, optional
+        A directory. The table goes to ``NAME_sweep.csv`` in it; until that is whole, a journal
+        beside it keeps each finished point, and the same sweep, here or by ``binade run --sweep``,
+        goes on from there.
+    tensor, tensor_b : array_like, shape (rows, cols), optional
+        Real data in place of random numbers, where the experiment takes it.
+    smoke : bool
+        Tiny sizes, to see that it works.
+    threads : int
+        How many compute each point.
+    progress : bool, optional
+        Whether to show how far it is; by default where standard error is a terminal or a notebook.
+    **parameters
+        The others, as for `run`.
+
+    Returns
+    -------
+    pandas.DataFrame, or a dict of columns where pandas is not installed
+        A column ``sweep_NAME`` for each parameter of the grid, then the experiment's own; rows in
+        the order of the grid, the last parameter fastest, whoever ran which point.
+
+    Raises
+    ------
+    ValueError
+        For unknown experiments, parameters and values, an empty grid, and what the experiment
+        refuses at a point, which is named. What is finished is kept.
+    RuntimeError
+        When a worker dies, after the points that were running; and when ``out`` holds another
+        sweep. What is finished is kept.
+
+    Notes
+    -----
+    Units: each column's stand in the experiment's docstring. Source: there too.
+
+    Examples
+    --------
+    >>> table = experiments.sweep("promotion_interval", {"seed": "1..3", "k": [128, 256]},
+    ...                           smoke=True)
+    >>> sorted(set(table["sweep_seed"])), sorted(set(table["sweep_k"]))
+    ([1, 2, 3], [128, 256])
+    """
+    record = _core.Experiment.find(name)
+    if tensor is not None and not record.takes_tensor:
+        raise ValueError(f"experiment {name} takes no tensor")
+    axes = [_sweep.axis(key, values, _text) for key, values in grid.items()]
+    given = {key: _text(value) for key, value in parameters.items()}
+    first, second = _tensor(tensor, "tensor"), _tensor(tensor_b, "tensor_b")
+    plan = _core.Sweep(name, axes, given, smoke, first, second)
+    labels = [(flag, x[0]) for flag, x in [("--tensor", first), ("--tensor-b", second)] if x]
+    line = _sweep.command(name, axes, given, smoke, labels)
+
+    def job(point: int) -> tuple[Any, ...]:
+        return name, plan.values(point), first, second, threads
+
+    with _Progress(name, progress) as show:
+        _sweep.run_sweep(plan, job, executor, out, line, show)
+    rows, notes = plan.table()
+    columns = _sweep.typed_columns(plan.column_names, rows)
+    return _frame(columns, name, notes[:len(notes) - len(columns)])
+
+
 def _text(value: Any) -> str:
     if isinstance(value, Iterable) and not isinstance(value, str):
         return ",".join(str(item) for item in value)
@@ -100,12 +181,16 @@ def _tensor(x: Any, label: str) -> tuple[str, Array, int, int] | None:
 
 def _table(record: _core.Experiment, rows: list[list[Any]], notes: list[str]) -> Any:
     data = {column.name: [row[i] for row in rows] for i, column in enumerate(record.columns)}
+    return _frame(data, record.name, notes)
+
+
+def _frame(data: dict[str, list[Any]], experiment: str, notes: list[str]) -> Any:
     try:
         import pandas
     except ImportError:
         return data
     frame = pandas.DataFrame(data)
-    frame.attrs.update(experiment=record.name, notes=notes)
+    frame.attrs.update(experiment=experiment, notes=notes)
     return frame
 
 
@@ -194,4 +279,4 @@ def __getattr__(name: str) -> Callable[..., Any]:
 
 
 def __dir__() -> list[str]:
-    return [*names(), "names", "run"]
+    return [*names(), "names", "run", "sweep"]
