@@ -34,6 +34,7 @@ std::string flags_of(const Finding& finding) {
 std::string section(const Experiment& e) {
   std::string text = "\n## " + e.name + "\n\n**" + e.question + "**\n\nSource: " + e.source +
                      ".\n\n```sh\nbinade run " + e.name + " --out out --plot\n```\n";
+  if (e.needs_device) text += "\nIt runs on a GPU.\n";
   if (e.keeps_figure) text += "\n![" + e.question + "](results/" + e.name + ".png)\n";
   if (e.findings.empty()) {
     return text + (e.measures_time ? "\nRates are those of a machine; none is kept here.\n"

@@ -22,7 +22,8 @@ class Workers {
       : sweep_(sweep), pending_(sweep.pending()), progress_(sweep.experiment().name + " sweep") {
     const int wanted = threads > 0 ? threads : omp_get_max_threads();
     const auto points = static_cast<int>(std::min<std::size_t>(pending_.size(), 4096));
-    workers_ = sweep.experiment().measures_time ? 1 : std::clamp(points, 1, wanted);
+    const bool alone = sweep.experiment().measures_time || sweep.experiment().needs_device;
+    workers_ = alone ? 1 : std::clamp(points, 1, wanted);
     threads_each_ = std::max(1, wanted / workers_);
   }
 

@@ -64,7 +64,10 @@ Figure figure_of(const std::string& text) {
 }
 
 double measured(const Experiment& e, const Finding& f) {
-  const Result r{e, e.run(make_arguments(e, f.arguments))};
+  static std::map<std::pair<std::string, std::map<std::string, std::string>>, Table> runs;
+  Table& table = runs[{e.name, f.arguments}];  // several figures may come from one run
+  if (table.rows.empty()) table = e.run(make_arguments(e, f.arguments));
+  const Result r{e, table};
   const double value = cell_at(r, f.row, f.column);
   return f.over.empty() ? value : value / cell_at(r, f.over, f.column);
 }
@@ -75,7 +78,7 @@ TEST_CASE("what the document says is what a run gives") {
   int findings = 0;
   for (const Experiment& e : registry()) {
     for (const Finding& f : e.findings) {
-      if (e.measures_time) continue;
+      if (e.measures_time || e.needs_device) continue;
       INFO(e.name << ": " << f.what);
       const Figure figure = figure_of(f.ours);
       CHECK(measured(e, f) == Approx(figure.value).epsilon(0).margin(1.000001 * figure.half_digit));

@@ -83,7 +83,7 @@ struct Experiment {
   std::vector<Column> columns;
   bool takes_tensor = false;
   bool measures_time = false;  ///< rates of this machine: two runs give other numbers
-  bool needs_device = false;  ///< runs on a GPU; skipped where there is none
+  bool needs_device = false;   ///< runs on a GPU; skipped where there is none
   bool keeps_figure = false;   ///< experiments/results/NAME.png is kept in the repository
   std::vector<Finding> findings;
   std::function<Table(const Arguments&)> run;
