@@ -233,6 +233,7 @@ Experiment accumulator_design() {
       {"bound", "", "what backward cannot exceed, known beforehand"},
   };
   e.takes_tensor = true;
+  e.keeps_figure = true;
   e.findings = {
       {"13 fraction bits in steps of 32, N(0, 1), never promoted: error of K = 4096",
        "1.35e-3 (calculated)",

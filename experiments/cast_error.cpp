@@ -250,6 +250,7 @@ Experiment cast_error() {
       {"mean_rel_error", "", "mean of (rounded - x) / x; positive when magnitudes grow"},
   };
   e.takes_tensor = true;
+  e.keeps_figure = true;
   e.findings = {
       {"largest relative error of a normal number, E4M3",
        "u / (1 + u) = 5.88 %",

@@ -88,6 +88,7 @@ Experiment embedding_vector() {
       {"rel_error", "", "(read_back - value) / value"},
       {"two_decimals", "", "read_back as an article would print it"},
   };
+  e.keeps_figure = true;
   e.findings = {
       {"the FP8 form of 1.234567, unscaled E4M3",
        "1.23",

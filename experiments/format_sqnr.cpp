@@ -86,6 +86,7 @@ Experiment format_sqnr() {
       {"saturated", "", "share of the elements beyond the largest of their scale"},
   };
   e.takes_tensor = true;
+  e.keeps_figure = true;
   e.findings = {
       {"E4M3, N(0, 1), MX blocks, scales rounded down",
        "30.64 dB (calculated)",

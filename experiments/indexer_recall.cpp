@@ -157,6 +157,7 @@ Experiment indexer_recall() {
       {"calc_diff", "", "1 - 2 sum xy / sum (x^2 + y^2) against the exact scores"},
       {"calc_diff_simulated", "", "the same against the exact scores of the quantised operands"},
   };
+  e.keeps_figure = true;
   e.findings = {
       {"recall, FP8, FP32 scales, independent keys",
        "96.6 to 96.8 % (calculated)",

@@ -202,6 +202,7 @@ Experiment kv_cache_layouts() {
       {"rope_changed", "", "share of the rotary elements that differ in any bit"},
       {"output_fro_rel", "", "Frobenius norm of the error of attention's output over its own"},
   };
+  e.keeps_figure = true;
   e.findings = {
       {"bytes of an entry, FlashMLA (V3.2)",
        "656",

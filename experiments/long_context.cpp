@@ -122,6 +122,7 @@ Experiment long_context() {
       {"max_over_mean", "", "max |error| / mean |exact|"},
       {"cosine", "", "cosine between computed and exact"},
   };
+  e.keeps_figure = true;
   e.findings = {
       {"lost of P V at 128K tokens, values of mean 0.5, never promoted",
        "needles found: 13 % of 91 %",

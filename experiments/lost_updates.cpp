@@ -122,6 +122,7 @@ Experiment lost_updates() {
       {"rms_step", "", "root mean square of the change over the update"},
   };
   e.takes_tensor = true;
+  e.keeps_figure = true;
   e.findings = {
       {"weights unchanged at V3's last learning rate, bf16",
        "74.5 % (calculated)",

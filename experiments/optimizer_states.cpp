@@ -115,6 +115,7 @@ Experiment optimizer_states() {
       {"relative_mse", "", "over the mean square"},
       {"zeros", "", "share of second moments that became zero"},
   };
+  e.keeps_figure = true;
   e.findings = {
       {"error of E4M3 for both moments over that with range expansion",
        "20.10 / 12.31 = 1.63",

@@ -156,6 +156,7 @@ Experiment outlier_damage() {
       {"underflow", "", "share of the other elements that were not zero and became so"},
   };
   e.takes_tensor = true;
+  e.keeps_figure = true;
   e.findings = {
       {"E4M3, one scale a tensor, outlier of 1e4 sigma",
        "2.71 % (calculated)",

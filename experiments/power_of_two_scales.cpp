@@ -127,6 +127,7 @@ Experiment power_of_two_scales() {
       {"smaller", "", "how many get a smaller scale: their block may saturate"},
       {"differing", "", "share of both"},
   };
+  e.keeps_figure = true;
   e.findings = {
       {"BF16 amax for which OCP's scale, rounded down, is another",
        "24.2 % (calculated)",

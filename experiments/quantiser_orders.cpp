@@ -93,6 +93,7 @@ Experiment quantiser_orders() {
       {"scales_differing", "", "share of the scales"},
   };
   e.takes_tensor = true;
+  e.keeps_figure = true;
   e.findings = {
       {"codes that differ, deepgemm and deepseek-v3",
        "4.9e-4 (calculated)",

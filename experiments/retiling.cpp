@@ -90,6 +90,7 @@ Experiment retiling() {
       {"changed", "", "share of the values that the second changed"},
   };
   e.takes_tensor = true;
+  e.keeps_figure = true;
   e.findings = {
       {"error after the second quantisation, FP32 scales",
        "3.634 % (calculated)",

@@ -205,6 +205,7 @@ Experiment scaling_drift() {
       {"underflow", "", "share of the elements that were not zero and became so"},
       {"scale", "", "of the last step, the dequantisation factor (1x128: of its first tile)"},
   };
+  e.keeps_figure = true;
   e.findings = {
       {"clipped, delayed scale, tensor doubling each step",
        "2.6 % (calculated)",

@@ -54,6 +54,7 @@ Experiment sparse_attention_cost() {
       {"index_share", "", "of the indexer in sparse"},
       {"crossover", "", "tokens of context at which indexer and selected tokens cost the same"},
   };
+  e.keeps_figure = true;
   e.findings = {
       {"dense over sparse at 32 768 tokens",
        "8.2 (calculated)",

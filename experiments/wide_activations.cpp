@@ -119,6 +119,7 @@ Experiment wide_activations() {
       {"underflow", "", "share of the elements that were not zero and became so"},
   };
   e.takes_tensor = true;
+  e.keeps_figure = true;
   e.findings = {
       {"largest relative error of E5M6",
        "2^-7 / (1 + 2^-7) = 0.775 %",

@@ -215,6 +215,7 @@ Experiment word_splitting() {
       {"error_most", "", "the largest of them"},
       {"bound", "", "(p + 1) u^p + n U p (p + 1) / 2 + 4 n^2 f_min / theta, known beforehand"},
   };
+  e.keeps_figure = true;
   e.findings = {
       {"one word, H100, n = 1274",
        "8.07e-3",
