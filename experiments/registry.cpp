@@ -23,6 +23,9 @@
   record(long_context)                \
   record(word_splitting)              \
   record(accumulator_design)          \
+  record(fp8_attention)               \
+  record(probability_formats)         \
+  record(sink_underflow)              \
   record(kv_cache_layouts)            \
   record(indexer_recall)              \
   record(sparse_attention_cost)       \
