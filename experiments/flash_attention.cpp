@@ -19,9 +19,9 @@ constexpr float kNothing = -std::numeric_limits<float>::infinity();
 /// Integers are a grid of one binade; their products are summed exactly by the hardware.
 bool is_integer(FloatFormat f) { return f.exponent_bits == 1; }
 
-std::vector<float> product(const GemmOperand& a, const GemmOperand& b, std::size_t k, int threads) {
+std::vector<float> product(const GemmOperand& a, const GemmOperand& b, std::size_t k) {
   GemmOptions options;
-  options.threads = threads;
+  options.threads = 1;  // the queries are shared out among threads already
   std::vector<float> d(a.rows * b.rows);
   const char* profile = is_integer(a.format) ? "exact" : "cublaslt-fast";
   gemm(find_gemm_profile(profile), a, b, k, kFp32Format, d.data(), options);
@@ -53,26 +53,27 @@ std::vector<std::uint8_t> columns_of(const Quantized& x, std::size_t col, std::s
   return part;
 }
 
-/// The state of all queries between two blocks.
+/// The state of `queries` queries, from `row` on, between two blocks.
 class Flash {
  public:
-  Flash(const AttentionOperands& operands, std::size_t queries, const FlashOptions& options)
+  Flash(const AttentionOperands& operands, std::size_t row, std::size_t queries,
+        const FlashOptions& options)
       : x_(operands),
+        row_(row),
         queries_(queries),
         options_(options),
-        scales_q_(row_scales(operands.q, 0, queries)),
+        scales_q_(row_scales(operands.q, row, queries)),
         maximum_(queries, kNothing),
         sum_(queries, 0.0f),
         output_(queries * operands.v.rows, 0.0f) {}
 
   void add_block(std::size_t first, std::size_t count) {
-    const GemmOperand q{x_.q.element, x_.q.codes.data(), queries_};
+    const GemmOperand q{x_.q.element, x_.q.codes.data() + row_ * x_.q.cols * code_bytes(x_.q),
+                        queries_};
     const GemmOperand k{x_.k.element, x_.k.codes.data() + first * x_.k.cols * code_bytes(x_.k),
                         count};
-    std::vector<float> p = product(q, k, x_.q.cols, options_.threads);
+    std::vector<float> p = product(q, k, x_.q.cols);
     const std::vector<float> scales_k = row_scales(x_.k, first, count);
-    const int team = options_.threads > 0 ? options_.threads : omp_get_max_threads();
-#pragma omp parallel for num_threads(team) schedule(static)
     for (std::size_t i = 0; i < queries_; ++i) {
       soften(i, scales_k, std::span(p).subspan(i * count, count));
     }
@@ -82,18 +83,15 @@ class Flash {
     cast(kFp32Format, p.data(), format, codes.data(), p.size());
     const std::vector<std::uint8_t> values = columns_of(x_.v, first, count);
     const std::vector<float> o =
-        product({format, codes.data(), queries_}, {x_.v.element, values.data(), x_.v.rows}, count,
-                options_.threads);
+        product({format, codes.data(), queries_}, {x_.v.element, values.data(), x_.v.rows}, count);
     const std::vector<float> scales_v = row_scales(x_.v, 0, x_.v.rows, first);
     for (std::size_t i = 0; i < output_.size(); ++i) {
       output_[i] = std::fma(scales_v[i % x_.v.rows], o[i], output_[i]);
     }
   }
 
-  std::vector<double> result() const {
-    std::vector<double> o(output_.size());
-    for (std::size_t i = 0; i < o.size(); ++i) o[i] = output_[i] / sum_[i / x_.v.rows];
-    return o;
+  void write(double* output) const {
+    for (std::size_t i = 0; i < output_.size(); ++i) output[i] = output_[i] / sum_[i / x_.v.rows];
   }
 
  private:
@@ -118,7 +116,7 @@ class Flash {
   }
 
   const AttentionOperands& x_;
-  std::size_t queries_;
+  std::size_t row_, queries_;
   FlashOptions options_;
   std::vector<float> scales_q_, maximum_, sum_, output_;
 };
@@ -154,11 +152,18 @@ std::vector<double> exact_attention(const AttentionInputs& in, int threads) {
 
 std::vector<double> flash_attention(const AttentionOperands& operands, std::size_t queries,
                                     const FlashOptions& options) {
-  Flash flash(operands, queries, options);
-  for (std::size_t first = 0; first < operands.k.rows; first += options.block) {
-    flash.add_block(first, std::min(options.block, operands.k.rows - first));
+  constexpr std::size_t kQueries = 32;  // of one thread at once
+  std::vector<double> output(queries * operands.v.rows);
+  const int team = options.threads > 0 ? options.threads : omp_get_max_threads();
+#pragma omp parallel for num_threads(team) schedule(static)
+  for (std::size_t row = 0; row < queries; row += kQueries) {
+    Flash flash(operands, row, std::min(kQueries, queries - row), options);
+    for (std::size_t first = 0; first < operands.k.rows; first += options.block) {
+      flash.add_block(first, std::min(options.block, operands.k.rows - first));
+    }
+    flash.write(output.data() + row * operands.v.rows);
   }
-  return flash.result();
+  return output;
 }
 
 double rmse(std::span<const double> computed, std::span<const double> exact) {
