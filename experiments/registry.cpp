@@ -29,6 +29,7 @@
   record(kv_cache_layouts)            \
   record(indexer_recall)              \
   record(sparse_attention_cost)       \
+  record(gate_precision)              \
   record(cast_throughput)             \
   record(quantize_throughput)         \
   record(emulation_throughput)        \
