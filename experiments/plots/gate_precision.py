@@ -24,7 +24,7 @@ def draw(data):
                           textcoords="offset points", va="center", color=FAINT, fontsize=9)
     axis.set_yticks(range(len(names)), [NAMES[name] for name in names])
     axis.set_ylim(len(names) - 0.5, -0.5)
-    axis.set_xlim(0, max(0.01, data["changed_tokens"].max()) * 1.35)
+    axis.set_xlim(0, max(0.01, data["changed_tokens"].max()) * 1.5)
     axis.grid(axis="y", visible=False)
     style.percent(axis.xaxis)
     axis.set_xlabel(f"of {data['tokens'][0]:g} tokens, sent to other experts")
