@@ -1,6 +1,7 @@
 // What a token's cache entry may lose before attention notices, by the layout it is stored in.
+#include <omp.h>
+
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <span>
 
@@ -55,12 +56,14 @@ std::vector<std::uint16_t> through(const Cache& cache, const std::vector<std::ui
                                    int threads) {
   std::vector<std::uint16_t> read(entries.size());
   if (cache.layout != nullptr) {
-    std::vector<std::uint8_t> block;
-    for (std::size_t first = 0; first < entries.size(); first += kBlock * cache.width()) {
-      const std::size_t count = std::min(kBlock * cache.width(), entries.size() - first);
-      block.resize(cache.layout->block_bytes(count / cache.width()));
-      pack_kv_block(*cache.layout, std::span(entries).subspan(first, count), block, threads);
-      unpack_kv_block(*cache.layout, block, std::span(read).subspan(first, count), threads);
+    const std::size_t size = kBlock * cache.width();
+    const int team = threads > 0 ? threads : omp_get_max_threads();
+#pragma omp parallel for num_threads(team) schedule(static)
+    for (std::size_t first = 0; first < entries.size(); first += size) {
+      const std::size_t count = std::min(size, entries.size() - first);
+      std::vector<std::uint8_t> block(cache.layout->block_bytes(count / cache.width()));
+      pack_kv_block(*cache.layout, std::span(entries).subspan(first, count), block, 1);
+      unpack_kv_block(*cache.layout, block, std::span(read).subspan(first, count), 1);
     }
   } else if (cache.name == "e4m3") {
     std::vector<std::uint8_t> codes(entries.size());

@@ -23,9 +23,13 @@
   record(long_context)                \
   record(word_splitting)              \
   record(accumulator_design)          \
+  record(fp8_attention)               \
+  record(probability_formats)         \
+  record(sink_underflow)              \
   record(kv_cache_layouts)            \
   record(indexer_recall)              \
   record(sparse_attention_cost)       \
+  record(gate_precision)              \
   record(cast_throughput)             \
   record(quantize_throughput)         \
   record(emulation_throughput)        \
