@@ -12,9 +12,9 @@ namespace binade::cuda {
 enum class TileScales { kSegments, kSquare, kTensor };
 
 inline constexpr int kTile = kSegment;
-inline constexpr int kTileVectors = 8;  ///< of a thread: two times four rows
+inline constexpr int kTileThreads = 512;
 template <class S>
-inline constexpr int kTileThreads = kTile * kTile / kPerVector<S> / kTileVectors;
+inline constexpr int kTileVectors = kTile * kTile / kPerVector<S> / kTileThreads;  ///< of a thread
 
 /// The codes of the transposed tile in words of four rows. Within a column the words lie at their
 /// place xor `turn`, so that neither writing nor reading meets in a bank.
@@ -38,13 +38,20 @@ struct TurnedTile {
   }
 };
 
-template <class S>
+template <class S, bool kDivide>
 struct TileShared {
-  static constexpr int kWarps = kTileThreads<S> / 32;
+  static constexpr int kWarps = kTileThreads / 32;
   alignas(16) TurnedTile<S> turned;
   std::uint32_t row_bits[kTile];             ///< largest magnitudes
   std::uint32_t col_bits[kWarps][kTile];     ///< the same, of each warp's rows
-  float row_factor[kTile], col_factor[kTile];
+  Scaler<kDivide> row_scaler[kTile];
+  Scaler<kDivide> col_scalers[kTile];  ///< in the order of their use: see col_scaler
+
+  /// So placed that the lanes of a row, each at its own columns, read side by side.
+  __device__ Scaler<kDivide>& col_scaler(int col) {
+    constexpr int n = kPerVector<S>;
+    return col_scalers[col % n * (kTile / n) + col / n];
+  }
 };
 
 /// Where a tile lies, and the two jobs: of x and of its transpose.
@@ -52,47 +59,35 @@ struct TilePair {
   BlockJob straight, transposed;
 };
 
-/// The measure of a run of elements, from memory.
-template <class S>
-__device__ __noinline__ Measure scan(const void* x, std::size_t first, std::size_t stride,
-                                     int count) {
-  Measure m;
-#pragma unroll 1
-  for (int i = 0; i < count; ++i) {
-    m.add(widened_bits(S::format, load_container(x, kBytes<S>, first + i * stride)));
-  }
-  return m;
-}
-
 /// The whole tile by the text: it holds something that the instruction does not do as the rules say.
-template <class S, class E>
-__device__ __noinline__ void tile_by_text(const TilePair& jobs, const TileShared<S>& shared,
-                                          std::size_t row0, std::size_t col0, bool divides,
+template <class S, class E, bool kDivide>
+__device__ __noinline__ void tile_by_text(const TilePair& jobs, TileShared<S, kDivide>& shared,
+                                          std::size_t row0, std::size_t col0,
                                           const detail::EncodePlan<std::uint32_t>& plan) {
   const BlockGrid& g = jobs.straight.grid;
   const auto encode = [&](float x, float factor) {
-    const float y = scaled(x, factor, divides);
+    const float y = scaled(x, factor, kDivide);
     return detail::encode_word<Rounding::kNearestEven, std::uint32_t>(
         plan, bit_cast<std::uint32_t>(y), 0);
   };
 #pragma unroll 1
-  for (int i = threadIdx.x; i < kTile * kTile; i += kTileThreads<S>) {
+  for (int i = threadIdx.x; i < kTile * kTile; i += kTileThreads) {
     const std::size_t row = row0 + i / kTile, col = col0 + i % kTile;
     if (row >= g.rows || col >= g.cols) continue;
     const std::uint32_t bits = widened_bits(
         S::format, load_container(jobs.straight.x, kBytes<S>, row * g.cols + col));
     const auto x = bit_cast<float>(bits);
     store_container(jobs.straight.out.codes, 1, row * g.cols + col,
-                    encode(x, shared.row_factor[i / kTile]));
+                    encode(x, shared.row_scaler[i / kTile].factor));
     store_container(jobs.transposed.out.codes, 1, col * g.rows + row,
-                    encode(x, shared.col_factor[i % kTile]));
+                    encode(x, shared.col_scaler(i % kTile).factor));
   }
 }
 
-/// Fills the factors of a tile's rows and columns. True where the instruction serves all of it.
+/// Fills the scalers of a tile's rows and columns. True where the instruction serves all of it.
 template <class S, class E, bool kDivide, TileScales scales>
 __device__ bool derive_tile(const TilePair& jobs, const Narrowing<E>& narrowing,
-                            TileShared<S>& shared, std::size_t row0, std::size_t col0,
+                            TileShared<S, kDivide>& shared, std::size_t row0, std::size_t col0,
                             bool is_finite, const TensorMeasure* of_tensor) {
   const BlockGrid& g = jobs.straight.grid;
   const int rows = static_cast<int>(min(std::size_t{kTile}, g.rows - row0));
@@ -130,7 +125,8 @@ __device__ bool derive_tile(const TilePair& jobs, const Narrowing<E>& narrowing,
     }
   }
   const BlockScale scale = block_scale(jobs.straight, E::format, measure.content());
-  (is_row ? shared.row_factor : shared.col_factor)[i] = scale.factor;
+  const auto scaler = Scaler<kDivide>::of(scale.factor);
+  (is_row ? shared.row_scaler[i] : shared.col_scaler(i)) = scaler;
   const BlockJob& job = is_row ? jobs.straight : jobs.transposed;
   if constexpr (scales == TileScales::kSegments) {
     const std::size_t along = is_row ? col0 : row0, across = (is_row ? row0 : col0) + i;
@@ -140,27 +136,19 @@ __device__ bool derive_tile(const TilePair& jobs, const Narrowing<E>& narrowing,
     if (scales == TileScales::kSquare) store_scale(job, row * job.grid.grid_cols + col, scale);
     if (scales == TileScales::kTensor && row + col == 0) store_scale(job, 0, scale);
   }
-  return narrowing.serves(scaled_fast<kDivide>(bit_cast<float>(bits), scale.factor));
+  return serves(narrowing, scaler, bits);
 }
 
 /// The largest magnitudes of the tile's rows and columns into shared memory; whether all are finite.
-template <class S>
-__device__ bool measure_tile(const SourceVector<S> (&in)[kTileVectors], TileShared<S>& shared,
+template <class S, bool kDivide>
+__device__ bool measure_tile(const SourceVector<S> (&in)[kTileVectors<S>], TileShared<S, kDivide>& shared,
                              int group, int place) {
   constexpr int n = kPerVector<S>, kLanes = kTile / n;
   const int warp = threadIdx.x / 32;
   bool finite = true;
 #pragma unroll
-  for (int v = 0; v < kTileVectors; ++v) {
-    std::uint32_t bits = magnitude_bits<S>(in[v]);
-    if constexpr (kLanes == 32) {
-      bits = __reduce_max_sync(~0u, bits);
-    } else {
-#pragma unroll
-      for (int step = kLanes / 2; step != 0; step /= 2) {
-        bits = max(bits, __shfl_xor_sync(~0u, bits, step));
-      }
-    }
+  for (int v = 0; v < kTileVectors<S>; ++v) {
+    const std::uint32_t bits = over_row<kLanes>(magnitude_bits<S>(in[v]));
     if (place == 0) shared.row_bits[v / 4 * 64 + group * 4 + v % 4] = bits;
     finite = finite && bits < kInfinityBits;
   }
@@ -168,7 +156,7 @@ __device__ bool measure_tile(const SourceVector<S> (&in)[kTileVectors], TileShar
   for (int w = 0; w < 4; ++w) {  // a word of the vectors: one column, or two of 16 bits
     std::uint32_t largest = 0;
 #pragma unroll
-    for (int v = 0; v < kTileVectors; ++v) {
+    for (int v = 0; v < kTileVectors<S>; ++v) {
       largest = n == 8 ? __vmaxu2(largest, in[v].word[w] & 0x7fff7fffu)
                        : max(largest, in[v].word[w] & 0x7fffffffu);
     }
@@ -185,13 +173,23 @@ __device__ bool measure_tile(const SourceVector<S> (&in)[kTileVectors], TileShar
   return finite;
 }
 
+/// Element j of a vector, for j known at compile time.
+template <class S>
+__device__ __forceinline__ float element(const SourceVector<S>& v, int j) {
+  if constexpr (std::is_same_v<S, Fp32>) {
+    return bit_cast<float>(v.word[j]);
+  } else {
+    return bit_cast<float>(j % 2 == 0 ? v.word[j / 2] << 16 : v.word[j / 2] & 0xffff0000u);
+  }
+}
+
 template <class S, class E, bool kDivide, TileScales scales>
-__global__ void __launch_bounds__(kTileThreads<S>, 1024 / kTileThreads<S>)
+__global__ void __launch_bounds__(kTileThreads, 2)
     quantize_tiles(const __grid_constant__ TilePair jobs,
                    const __grid_constant__ Narrowing<E> narrowing,
                    const TensorMeasure* of_tensor) {
   constexpr int n = kPerVector<S>, kLanes = kTile / n;
-  __shared__ TileShared<S> shared;
+  __shared__ TileShared<S, kDivide> shared;
   const BlockGrid& g = jobs.straight.grid;
   const auto tiles_across = static_cast<unsigned>((g.cols + kTile - 1) / kTile);
   const std::size_t row0 = blockIdx.x / tiles_across * std::size_t{kTile};
@@ -201,50 +199,47 @@ __global__ void __launch_bounds__(kTileThreads<S>, 1024 / kTileThreads<S>)
   const auto index_of = [&](int v) { return (row0 + row_of(v)) * g.cols + col0 + place * n; };
   const bool col_valid = col0 + place * n < g.cols;
 
-  SourceVector<S> in[kTileVectors];
+  SourceVector<S> in[kTileVectors<S>];
 #pragma unroll
-  for (int v = 0; v < kTileVectors; ++v) {
+  for (int v = 0; v < kTileVectors<S>; ++v) {
     const bool valid = col_valid && row0 + row_of(v) < g.rows;
     in[v] = valid ? load_vector<SourceVector<S>>(jobs.straight.x, index_of(v) / n)
                   : SourceVector<S>{};
   }
   bool finite = true;
   if constexpr (scales != TileScales::kTensor) {
-    finite = __syncthreads_and(measure_tile<S>(in, shared, group, place));
+    finite = __syncthreads_and(measure_tile(in, shared, group, place));
   }
   const bool served = __syncthreads_and(derive_tile<S, E, kDivide, scales>(
       jobs, narrowing, shared, row0, col0, finite, of_tensor));
   if (!served) {
-    tile_by_text<S, E>(jobs, shared, row0, col0, kDivide, narrowing.plan);
+    tile_by_text<S, E>(jobs, shared, row0, col0, narrowing.plan);
     return;
   }
-  float factor[n];
 #pragma unroll
-  for (int j = 0; j < n; ++j) factor[j] = shared.col_factor[place * n + j];
+  for (int v = 0; v < kTileVectors<S>; ++v) {
+    const Scaler<kDivide> scaler = shared.row_scaler[row_of(v)];
+    float y[n];
+    widen(in[v], y);
 #pragma unroll
-  for (int half = 0; half < kTileVectors; half += 4) {
-    float x[4][n];
-#pragma unroll
-    for (int v = 0; v < 4; ++v) {
-      widen(in[half + v], x[v]);
-      float y[n];
-      const float row_factor = shared.row_factor[row_of(half + v)];
-#pragma unroll
-      for (int j = 0; j < n; ++j) y[j] = scaled_fast<kDivide>(x[v][j], row_factor);
-      if (col_valid && row0 + row_of(half + v) < g.rows) {
-        store_vector(jobs.straight.out.codes, index_of(half + v) / n, narrow<E>(y));
-      }
+    for (int j = 0; j < n; ++j) y[j] = scaler(y[j]);
+    if (col_valid && row0 + row_of(v) < g.rows) {
+      store_vector(jobs.straight.out.codes, index_of(v) / n, narrow<E>(y));
     }
+  }
 #pragma unroll
-    for (int j = 0; j < n; ++j) {
+  for (int j = 0; j < n; ++j) {
+    const Scaler<kDivide> scaler = shared.col_scaler(place * n + j);
+#pragma unroll
+    for (int half = 0; half < kTileVectors<S>; half += 4) {
       float y[4];
 #pragma unroll
-      for (int v = 0; v < 4; ++v) y[v] = scaled_fast<kDivide>(x[v][j], factor[j]);
+      for (int v = 0; v < 4; ++v) y[v] = scaler(element<S>(in[half + v], j));
       shared.turned.write(place * n + j, row_of(half), narrow<E>(y).word[0]);
     }
   }
   __syncthreads();
-  for (int i = threadIdx.x; i < kTile * 8; i += kTileThreads<S>) {
+  for (int i = threadIdx.x; i < kTile * 8; i += kTileThreads) {
     const int col = i / 8, part = i % 8;
     if (col0 + col < g.cols && row0 + part * 16 < g.rows) {
       static_cast<uint4*>(jobs.transposed.out.codes)[((col0 + col) * g.rows + row0) / 16 + part] =

@@ -30,14 +30,12 @@ bool visit_pair(const BlockJob& job, Body&& body) {
 
 template <class S, class E, bool kDivide>
 void launch_segments(const BlockJob& job, const Narrowing<E>& narrowing) {
-  constexpr int kUnits = 8;
-  constexpr std::size_t kEach = kWarpThreads / 32 * kUnits * (32 / (kSegment / kPerVector<S>));
-  const auto blocks =
-      static_cast<unsigned>(ceil_div(job.grid.grid_rows * job.grid.grid_cols, kEach));
+  const auto blocks = static_cast<unsigned>(
+      ceil_div(job.grid.grid_rows * job.grid.grid_cols, kSegmentBlocks<S>));
   if (job.grid.cols % kSegment == 0) {
-    quantize_segments<S, E, kDivide, true, kUnits><<<blocks, kWarpThreads>>>(job, narrowing);
+    quantize_segments<S, E, kDivide, true><<<blocks, kSegmentThreads>>>(job, narrowing);
   } else {
-    quantize_segments<S, E, kDivide, false, kUnits><<<blocks, kWarpThreads>>>(job, narrowing);
+    quantize_segments<S, E, kDivide, false><<<blocks, kSegmentThreads>>>(job, narrowing);
   }
 }
 
@@ -88,8 +86,7 @@ template <class S, class E, bool kDivide, TileScales scales>
 void launch_tiles_of(const TilePair& jobs, const TensorMeasure* measure) {
   const BlockGrid& g = jobs.straight.grid;
   const auto tiles = static_cast<unsigned>(ceil_div(g.rows, kTile) * ceil_div(g.cols, kTile));
-  constexpr int kThreads = kTileThreads<S>;
-  quantize_tiles<S, E, kDivide, scales><<<tiles, kThreads>>>(
+  quantize_tiles<S, E, kDivide, scales><<<tiles, kTileThreads>>>(
       jobs, Narrowing<E>(jobs.straight.rule.cast_rules), measure);
 }
 
