@@ -279,15 +279,22 @@ __global__ void __launch_bounds__(kRows == 1 ? 1024
 inline constexpr int kTensorThreads = 256;
 inline constexpr int kTensorVectors = 4;
 
-/// What measure_vectors leaves for apply_vectors; zero before.
-struct TensorMeasure {
+/// What a first pass over a matrix leaves for the second, of the tensor or of a row or column of
+/// it; zero before.
+struct PassMeasure {
   std::uint32_t amax_bits;  ///< by magnitude_bits
-  Measure closer;           ///< filled where amax_bits is not finite
+  Measure closer;
+
+  __device__ void join(std::uint32_t bits, Measure m) {
+    atomicMax(&amax_bits, bits);
+    atomicMax(&closer.amax_bits, m.amax_bits);
+    if (m.found != 0) atomicOr(&closer.found, m.found);
+  }
 };
 
 template <class S>
 __global__ void __launch_bounds__(kTensorThreads)
-    measure_vectors(const void* x, std::size_t vectors, TensorMeasure* measure) {
+    measure_vectors(const void* x, std::size_t vectors, PassMeasure* measure) {
   const std::size_t base = blockIdx.x * std::size_t{kTensorThreads * kTensorVectors} + threadIdx.x;
   SourceVector<S> in[kTensorVectors];
 #pragma unroll
@@ -297,10 +304,7 @@ __global__ void __launch_bounds__(kTensorThreads)
   }
   std::uint32_t amax_bits = 0;
   const Measure m = measure_block<S>(in, amax_bits);
-  if (threadIdx.x != 0) return;
-  atomicMax(&measure->amax_bits, amax_bits);
-  atomicMax(&measure->closer.amax_bits, m.amax_bits);
-  if (m.found != 0) atomicOr(&measure->closer.found, m.found);
+  if (threadIdx.x == 0) measure->join(amax_bits, m);
 }
 
 /// Backwards: what the first pass read last is still in the L2.
@@ -308,7 +312,7 @@ template <class S, class E, bool kDivide>
 __global__ void __launch_bounds__(kTensorThreads)
     apply_vectors(const __grid_constant__ BlockJob job,
                   const __grid_constant__ Narrowing<E> narrowing, std::size_t vectors,
-                  const TensorMeasure* measure) {
+                  const PassMeasure* measure) {
   constexpr int n = kPerVector<S>;
   const std::size_t block = gridDim.x - 1 - blockIdx.x;
   const std::size_t base = block * std::size_t{kTensorThreads * kTensorVectors} + threadIdx.x;
@@ -318,7 +322,7 @@ __global__ void __launch_bounds__(kTensorThreads)
     const std::size_t at = base + v * kTensorThreads;
     if (at < vectors) in[v] = load_vector<SourceVector<S>>(job.x, at);
   }
-  const TensorMeasure found = *measure;
+  const PassMeasure found = *measure;
   const BlockScale scale = block_scale(job, E::format, found.closer.content());
   if (block == 0 && threadIdx.x == 0) store_scale(job, 0, scale);
   const auto scaler = Scaler<kDivide>::of(scale.factor);
