@@ -41,9 +41,8 @@ void launch_segments(const BlockJob& job, const Narrowing<E>& narrowing) {
 
 template <class S, class E, bool kDivide>
 void launch_squares(const BlockJob& job, const Narrowing<E>& narrowing) {
-  constexpr int kVectors = 8;
-  constexpr int kThreads = kSegment * kSegment / kPerVector<S> / kVectors;
-  quantize_blocks<S, E, kDivide, kSegment, kVectors>
+  constexpr int kThreads = kSquareThreads<S>;
+  quantize_blocks<S, E, kDivide, kSegment, kSquareVectors>
       <<<static_cast<unsigned>(job.grid.grid_rows * job.grid.grid_cols), kThreads>>>(job,
                                                                                      narrowing);
 }
@@ -55,7 +54,7 @@ void launch_rows(const BlockJob& job, const Narrowing<E>& narrowing) {
     return static_cast<unsigned>(ceil_div(ceil_div(vectors, each), 32) * 32);
   };
   const auto rows = static_cast<unsigned>(job.grid.rows);
-  if (vectors <= 4 * 1024) {
+  if (vectors <= 4 * 256) {  // a few warps for a row: the more blocks wait for memory at once
     quantize_blocks<S, E, kDivide, 1, 4><<<rows, threads_for(4)>>>(job, narrowing);
   } else {
     quantize_blocks<S, E, kDivide, 1, 8><<<rows, threads_for(8)>>>(job, narrowing);

@@ -238,11 +238,15 @@ __device__ Measure measure_block(const SourceVector<S> (&in)[kVectors], std::uin
   return (lane < warps ? closer[lane] : Measure{}).over_lanes(~0u);
 }
 
+inline constexpr int kSquareVectors = 8;  ///< of a thread
+template <class S>
+inline constexpr int kSquareThreads = kSegment * kSegment / kPerVector<S> / kSquareVectors;
+
 /// kRows: of a block, 1 (whole rows) or 128 (128 x 128). A thread block holds it in kVectors
 /// vectors a thread.
 template <class S, class E, bool kDivide, int kRows, int kVectors>
-__global__ void __launch_bounds__(kRows == 1 ? 1024
-                                             : kSegment * kSegment / kPerVector<S> / kVectors)
+__global__ void __launch_bounds__(kRows == 1 ? 1024 : kSquareThreads<S>,
+                                  kRows == 1 ? 1 : 1024 / kSquareThreads<S>)
     quantize_blocks(const __grid_constant__ BlockJob job,
                     const __grid_constant__ Narrowing<E> narrowing) {
   constexpr int n = kPerVector<S>;
