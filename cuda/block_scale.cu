@@ -94,7 +94,7 @@ bool is_aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16
 struct Quantizer::Work {
   BlockJob straight, transposed;
   VectorKernel kernel, tiles;
-  DeviceArray vector_scratch{kVectorScratch};
+  DeviceArray vector_scratch;
   std::unique_ptr<AnyScratch> any, any_transposed;
 
   void run_any(const BlockJob& job, std::unique_ptr<AnyScratch>& scratch) {
@@ -110,10 +110,10 @@ Quantizer::Quantizer(FloatFormat source, std::size_t rows, std::size_t cols,
   const BlockJob job = make_job(source, rows, cols, recipe, granularity, scale_type, element);
   require_device(90, "quantize");
   const bool portable = text == Text::kPortable;
-  work_ = std::unique_ptr<Work>(
-      new Work{job, transpose_of(job, granularity),
-               portable ? VectorKernel::kNone : vector_kernel(job, granularity),
-               portable ? VectorKernel::kNone : tile_kernel(job, granularity)});
+  const auto kernel = portable ? VectorKernel::kNone : vector_kernel(job, granularity);
+  const auto tiles = portable ? VectorKernel::kNone : tile_kernel(job, granularity);
+  work_ = std::unique_ptr<Work>(new Work{job, transpose_of(job, granularity), kernel, tiles,
+                                         DeviceArray(tile_scratch(kernel, job.grid)), {}, {}});
 }
 
 Quantizer::Quantizer(Quantizer&&) noexcept = default;
@@ -164,6 +164,7 @@ const char* Quantizer::kernel() const {
 const char* Quantizer::kernel_with_transpose() const {
   switch (work_->tiles) {
     case VectorKernel::kTensor:
+    case VectorKernel::kRows:
       return "two passes";
     case VectorKernel::kNone:
       return "portable";

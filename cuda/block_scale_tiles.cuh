@@ -7,14 +7,14 @@
 
 namespace binade::cuda {
 
-/// Which elements share a scale: those of a row of the tile and of a column of it, of the tile, or
-/// of the tensor.
-enum class TileScales { kSegments, kSquare, kTensor };
+/// Which elements share a scale: those of a row of the tile (and, transposed, of a column of it), of
+/// the tile, of a whole row (column), or of the tensor. The last two need a first pass.
+enum class TileScales { kSegments, kSquare, kLines, kTensor };
 
 inline constexpr int kTile = kSegment;
-inline constexpr int kTileVectors = 8;  ///< of a thread: two times four rows
+inline constexpr int kTileThreads = 512;
 template <class S>
-inline constexpr int kTileThreads = kTile * kTile / kPerVector<S> / kTileVectors;
+inline constexpr int kTileVectors = kTile * kTile / kPerVector<S> / kTileThreads;  ///< of a thread
 
 /// The codes of the transposed tile in words of four rows. Within a column the words lie at their
 /// place xor `turn`, so that neither writing nor reading meets in a bank.
@@ -38,219 +38,289 @@ struct TurnedTile {
   }
 };
 
-template <class S>
+template <class S, bool kDivide>
 struct TileShared {
-  static constexpr int kWarps = kTileThreads<S> / 32;
+  static constexpr int kWarps = kTileThreads / 32;
   alignas(16) TurnedTile<S> turned;
   std::uint32_t row_bits[kTile];             ///< largest magnitudes
   std::uint32_t col_bits[kWarps][kTile];     ///< the same, of each warp's rows
-  float row_factor[kTile], col_factor[kTile];
+  Scaler<kDivide> row_scaler[kTile];
+  Scaler<kDivide> col_scalers[kTile];  ///< in the order of their use: see col_scaler
+
+  /// So placed that the lanes of a row, each at its own columns, read side by side.
+  __device__ Scaler<kDivide>& col_scaler(int col) {
+    constexpr int n = kPerVector<S>;
+    return col_scalers[col % n * (kTile / n) + col / n];
+  }
 };
 
-/// Where a tile lies, and the two jobs: of x and of its transpose.
+/// The two jobs: of x and of its transpose.
 struct TilePair {
   BlockJob straight, transposed;
 };
 
-/// The measure of a run of elements, from memory.
-template <class S>
-__device__ __noinline__ Measure scan(const void* x, std::size_t first, std::size_t stride,
-                                     int count) {
-  Measure m;
-#pragma unroll 1
-  for (int i = 0; i < count; ++i) {
-    m.add(widened_bits(S::format, load_container(x, kBytes<S>, first + i * stride)));
+/// Where the tile of this thread block lies, and how much of it is in the matrix.
+struct TilePlace {
+  std::size_t row0, col0;
+  int rows, cols;
+
+  __device__ explicit TilePlace(const BlockGrid& g) {
+    const auto across = static_cast<unsigned>((g.cols + kTile - 1) / kTile);
+    row0 = blockIdx.x / across * std::size_t{kTile};
+    col0 = blockIdx.x % across * std::size_t{kTile};
+    rows = static_cast<int>(min(std::size_t{kTile}, g.rows - row0));
+    cols = static_cast<int>(min(std::size_t{kTile}, g.cols - col0));
   }
-  return m;
-}
+};
+
+/// What a thread holds of the tile: vector v is that of row `row_of(v)` from column `col` on.
+template <class S>
+struct TileThread {
+  static constexpr int n = kPerVector<S>, kLanes = kTile / n;
+  SourceVector<S> in[kTileVectors<S>];
+
+  __device__ static int lane() { return threadIdx.x % kLanes; }
+  __device__ static int col() { return lane() * n; }
+  __device__ static int row_of(int v) { return v / 4 * 64 + threadIdx.x / kLanes * 4 + v % 4; }
+  __device__ static bool holds(int v, const TilePlace& t) {
+    return row_of(v) < t.rows && col() < t.cols;
+  }
+  __device__ static std::size_t index_of(int v, const TilePlace& t, const BlockGrid& g) {
+    return (t.row0 + row_of(v)) * g.cols + t.col0 + col();
+  }
+  __device__ void load(const BlockJob& job, const TilePlace& t) {
+#pragma unroll
+    for (int v = 0; v < kTileVectors<S>; ++v) {
+      in[v] = holds(v, t) ? load_vector<SourceVector<S>>(job.x, index_of(v, t, job.grid) / n)
+                          : SourceVector<S>{};
+    }
+  }
+  /// Element j of vector v, both known at compile time.
+  __device__ float element(int v, int j) const {
+    if constexpr (n == 4) {
+      return bit_cast<float>(in[v].word[j]);
+    } else {
+      const std::uint32_t word = in[v].word[j / 2];
+      return bit_cast<float>(j % 2 == 0 ? word << 16 : word & 0xffff0000u);
+    }
+  }
+};
 
 /// The whole tile by the text: it holds something that the instruction does not do as the rules say.
-template <class S, class E>
-__device__ __noinline__ void tile_by_text(const TilePair& jobs, const TileShared<S>& shared,
-                                          std::size_t row0, std::size_t col0, bool divides,
+template <class S, class E, bool kDivide>
+__device__ __noinline__ void tile_by_text(const TilePair& jobs, TileShared<S, kDivide>& shared,
+                                          TilePlace t,
                                           const detail::EncodePlan<std::uint32_t>& plan) {
   const BlockGrid& g = jobs.straight.grid;
   const auto encode = [&](float x, float factor) {
-    const float y = scaled(x, factor, divides);
+    const float y = scaled(x, factor, kDivide);
     return detail::encode_word<Rounding::kNearestEven, std::uint32_t>(
         plan, bit_cast<std::uint32_t>(y), 0);
   };
 #pragma unroll 1
-  for (int i = threadIdx.x; i < kTile * kTile; i += kTileThreads<S>) {
-    const std::size_t row = row0 + i / kTile, col = col0 + i % kTile;
-    if (row >= g.rows || col >= g.cols) continue;
+  for (int i = threadIdx.x; i < kTile * kTile; i += kTileThreads) {
+    if (i / kTile >= t.rows || i % kTile >= t.cols) continue;
+    const std::size_t row = t.row0 + i / kTile, col = t.col0 + i % kTile;
     const std::uint32_t bits = widened_bits(
         S::format, load_container(jobs.straight.x, kBytes<S>, row * g.cols + col));
     const auto x = bit_cast<float>(bits);
     store_container(jobs.straight.out.codes, 1, row * g.cols + col,
-                    encode(x, shared.row_factor[i / kTile]));
+                    encode(x, shared.row_scaler[i / kTile].factor));
     store_container(jobs.transposed.out.codes, 1, col * g.rows + row,
-                    encode(x, shared.col_factor[i % kTile]));
+                    encode(x, shared.col_scaler(i % kTile).factor));
   }
 }
 
-/// Fills the factors of a tile's rows and columns. True where the instruction serves all of it.
-template <class S, class E, bool kDivide, TileScales scales>
-__device__ bool derive_tile(const TilePair& jobs, const Narrowing<E>& narrowing,
-                            TileShared<S>& shared, std::size_t row0, std::size_t col0,
-                            bool is_finite, const TensorMeasure* of_tensor) {
-  const BlockGrid& g = jobs.straight.grid;
-  const int rows = static_cast<int>(min(std::size_t{kTile}, g.rows - row0));
-  const int cols = static_cast<int>(min(std::size_t{kTile}, g.cols - col0));
-  if (threadIdx.x >= 2 * kTile) return true;
-  const bool is_row = threadIdx.x < kTile;
-  const int i = threadIdx.x % kTile;
-  std::uint32_t bits = 0;
-  Measure measure;
-  if constexpr (scales == TileScales::kTensor) {
-    bits = of_tensor->amax_bits;
-    measure = of_tensor->closer;
-  } else if constexpr (scales == TileScales::kSquare) {
-    for (int r = threadIdx.x % 32; r < kTile; r += 32) bits = max(bits, shared.row_bits[r]);
-    bits = __reduce_max_sync(~0u, bits);
-    measure.amax_bits = bits;
-    if (!is_finite) {
-      measure = {};
-      for (int r = threadIdx.x % 32; r < rows; r += 32) {
-        const Measure m = scan<S>(jobs.straight.x, (row0 + r) * g.cols + col0, 1, cols);
-        measure = {max(measure.amax_bits, m.amax_bits), measure.found | m.found};
-      }
-      measure = measure.over_lanes(~0u);
-    }
-  } else {
-    if (is_row) {
-      bits = shared.row_bits[i];
-    } else {
-      for (const auto& of_warp : shared.col_bits) bits = max(bits, of_warp[i]);
-    }
-    measure.amax_bits = bits;
-    if (!is_finite && i < (is_row ? rows : cols)) {
-      measure = is_row ? scan<S>(jobs.straight.x, (row0 + i) * g.cols + col0, 1, cols)
-                       : scan<S>(jobs.straight.x, row0 * g.cols + col0 + i, g.cols, rows);
-    }
-  }
-  const BlockScale scale = block_scale(jobs.straight, E::format, measure.content());
-  (is_row ? shared.row_factor : shared.col_factor)[i] = scale.factor;
-  const BlockJob& job = is_row ? jobs.straight : jobs.transposed;
-  if constexpr (scales == TileScales::kSegments) {
-    const std::size_t along = is_row ? col0 : row0, across = (is_row ? row0 : col0) + i;
-    if (across < job.grid.rows) store_scale(job, across * job.grid.grid_cols + along / kTile, scale);
-  } else if (i == 0) {
-    const std::size_t row = (is_row ? row0 : col0) / kTile, col = (is_row ? col0 : row0) / kTile;
-    if (scales == TileScales::kSquare) store_scale(job, row * job.grid.grid_cols + col, scale);
-    if (scales == TileScales::kTensor && row + col == 0) store_scale(job, 0, scale);
-  }
-  return narrowing.serves(scaled_fast<kDivide>(bit_cast<float>(bits), scale.factor));
-}
-
-/// The largest magnitudes of the tile's rows and columns into shared memory; whether all are finite.
-template <class S>
-__device__ bool measure_tile(const SourceVector<S> (&in)[kTileVectors], TileShared<S>& shared,
-                             int group, int place) {
-  constexpr int n = kPerVector<S>, kLanes = kTile / n;
-  const int warp = threadIdx.x / 32;
+/// The largest magnitudes of the tile's rows and columns into shared memory; whether this thread's
+/// are finite.
+template <class S, bool kDivide>
+__device__ bool measure_tile(const TileThread<S>& mine, TileShared<S, kDivide>& shared) {
+  constexpr int n = kPerVector<S>;
   bool finite = true;
 #pragma unroll
-  for (int v = 0; v < kTileVectors; ++v) {
-    std::uint32_t bits = magnitude_bits<S>(in[v]);
-    if constexpr (kLanes == 32) {
-      bits = __reduce_max_sync(~0u, bits);
-    } else {
-#pragma unroll
-      for (int step = kLanes / 2; step != 0; step /= 2) {
-        bits = max(bits, __shfl_xor_sync(~0u, bits, step));
-      }
-    }
-    if (place == 0) shared.row_bits[v / 4 * 64 + group * 4 + v % 4] = bits;
+  for (int v = 0; v < kTileVectors<S>; ++v) {
+    const std::uint32_t bits = over_row<TileThread<S>::kLanes>(magnitude_bits<S>(mine.in[v]));
+    if (mine.lane() == 0) shared.row_bits[mine.row_of(v)] = bits;
     finite = finite && bits < kInfinityBits;
   }
+  std::uint32_t* const col_bits = &shared.col_bits[threadIdx.x / 32][mine.col()];
 #pragma unroll
   for (int w = 0; w < 4; ++w) {  // a word of the vectors: one column, or two of 16 bits
     std::uint32_t largest = 0;
 #pragma unroll
-    for (int v = 0; v < kTileVectors; ++v) {
-      largest = n == 8 ? __vmaxu2(largest, in[v].word[w] & 0x7fff7fffu)
-                       : max(largest, in[v].word[w] & 0x7fffffffu);
+    for (int v = 0; v < kTileVectors<S>; ++v) {
+      largest = n == 8 ? __vmaxu2(largest, mine.in[v].word[w] & 0x7fff7fffu)
+                       : max(largest, mine.in[v].word[w] & 0x7fffffffu);
     }
     if constexpr (n == 8) {
       largest = __vmaxu2(largest, __shfl_xor_sync(~0u, largest, 16));  // the warp's other rows
       if (threadIdx.x % 32 < 16) {
-        *reinterpret_cast<uint2*>(&shared.col_bits[warp][place * n + 2 * w]) =
-            uint2{largest << 16, largest & 0xffff0000u};
+        *reinterpret_cast<uint2*>(col_bits + 2 * w) = {largest << 16, largest & 0xffff0000u};
       }
     } else {
-      shared.col_bits[warp][place * n + w] = largest;
+      col_bits[w] = largest;
     }
   }
   return finite;
 }
 
-template <class S, class E, bool kDivide, TileScales scales>
-__global__ void __launch_bounds__(kTileThreads<S>, 1024 / kTileThreads<S>)
-    quantize_tiles(const __grid_constant__ TilePair jobs,
-                   const __grid_constant__ Narrowing<E> narrowing,
-                   const TensorMeasure* of_tensor) {
-  constexpr int n = kPerVector<S>, kLanes = kTile / n;
-  __shared__ TileShared<S> shared;
-  const BlockGrid& g = jobs.straight.grid;
-  const auto tiles_across = static_cast<unsigned>((g.cols + kTile - 1) / kTile);
-  const std::size_t row0 = blockIdx.x / tiles_across * std::size_t{kTile};
-  const std::size_t col0 = blockIdx.x % tiles_across * std::size_t{kTile};
-  const int group = threadIdx.x / kLanes, place = threadIdx.x % kLanes;
-  const auto row_of = [&](int v) { return v / 4 * 64 + group * 4 + v % 4; };
-  const auto index_of = [&](int v) { return (row0 + row_of(v)) * g.cols + col0 + place * n; };
-  const bool col_valid = col0 + place * n < g.cols;
+/// The threads that derive scales, a line of the tile each: 128 rows, then 128 columns.
+struct TileLine {
+  bool is_row = threadIdx.x < kTile;
+  int i = threadIdx.x % kTile;
 
-  SourceVector<S> in[kTileVectors];
-#pragma unroll
-  for (int v = 0; v < kTileVectors; ++v) {
-    const bool valid = col_valid && row0 + row_of(v) < g.rows;
-    in[v] = valid ? load_vector<SourceVector<S>>(jobs.straight.x, index_of(v) / n)
-                  : SourceVector<S>{};
+  __device__ static bool has_one() { return threadIdx.x < 2 * kTile; }
+  __device__ bool is_inside(const TilePlace& t) const { return i < (is_row ? t.rows : t.cols); }
+};
+
+/// The measure of a line, from what measure_tile left.
+template <class S, bool kDivide>
+__device__ PassMeasure measure_line(const BlockJob& job, const TileShared<S, kDivide>& shared,
+                                    const TilePlace& t, const TileLine& line, bool is_finite) {
+  std::uint32_t bits = line.is_row ? shared.row_bits[line.i] : 0;
+  if (!line.is_row) {
+    for (const auto& of_warp : shared.col_bits) bits = max(bits, of_warp[line.i]);
   }
-  bool finite = true;
-  if constexpr (scales != TileScales::kTensor) {
-    finite = __syncthreads_and(measure_tile<S>(in, shared, group, place));
+  PassMeasure m{bits, {bits, 0}};
+  if (!is_finite && line.is_inside(t)) {
+    const std::size_t cols = job.grid.cols, first = t.row0 * cols + t.col0;
+    m.closer = line.is_row ? scan<S>(job.x, first + line.i * cols, 1, t.cols)
+                           : scan<S>(job.x, first + line.i, cols, t.rows);
   }
-  const bool served = __syncthreads_and(derive_tile<S, E, kDivide, scales>(
-      jobs, narrowing, shared, row0, col0, finite, of_tensor));
-  if (!served) {
-    tile_by_text<S, E>(jobs, shared, row0, col0, kDivide, narrowing.plan);
-    return;
+  return m;
+}
+
+/// The measure of the whole tile, by each warp for itself.
+template <class S, bool kDivide>
+__device__ PassMeasure measure_square(const BlockJob& job, const TileShared<S, kDivide>& shared,
+                                      const TilePlace& t, bool is_finite) {
+  std::uint32_t bits = 0;
+  for (int r = threadIdx.x % 32; r < kTile; r += 32) bits = max(bits, shared.row_bits[r]);
+  bits = __reduce_max_sync(~0u, bits);
+  if (is_finite) return {bits, {bits, 0}};
+  Measure all;
+  for (int r = threadIdx.x % 32; r < t.rows; r += 32) {
+    const Measure m = scan<S>(job.x, (t.row0 + r) * job.grid.cols + t.col0, 1, t.cols);
+    all = {max(all.amax_bits, m.amax_bits), all.found | m.found};
   }
-  float factor[n];
-#pragma unroll
-  for (int j = 0; j < n; ++j) factor[j] = shared.col_factor[place * n + j];
-#pragma unroll
-  for (int half = 0; half < kTileVectors; half += 4) {
-    float x[4][n];
-#pragma unroll
-    for (int v = 0; v < 4; ++v) {
-      widen(in[half + v], x[v]);
-      float y[n];
-      const float row_factor = shared.row_factor[row_of(half + v)];
-#pragma unroll
-      for (int j = 0; j < n; ++j) y[j] = scaled_fast<kDivide>(x[v][j], row_factor);
-      if (col_valid && row0 + row_of(half + v) < g.rows) {
-        store_vector(jobs.straight.out.codes, index_of(half + v) / n, narrow<E>(y));
-      }
+  return {bits, all.over_lanes(~0u)};
+}
+
+/// Stores the scale of a line, where it is this tile that does.
+template <TileScales scales>
+__device__ void store_line_scale(const TilePair& jobs, const TilePlace& t, const TileLine& line,
+                                 const BlockScale& scale) {
+  const BlockJob& job = line.is_row ? jobs.straight : jobs.transposed;
+  const std::size_t row0 = line.is_row ? t.row0 : t.col0, col0 = line.is_row ? t.col0 : t.row0;
+  if constexpr (scales == TileScales::kSegments) {
+    if (line.is_inside(t)) {
+      store_scale(job, (row0 + line.i) * job.grid.grid_cols + col0 / kTile, scale);
     }
+  } else if constexpr (scales == TileScales::kSquare) {
+    if (line.i == 0) store_scale(job, row0 / kTile * job.grid.grid_cols + col0 / kTile, scale);
+  } else if constexpr (scales == TileScales::kLines) {
+    if (col0 == 0 && line.is_inside(t)) store_scale(job, row0 + line.i, scale);
+  } else {
+    if (row0 + col0 + line.i == 0) store_scale(job, 0, scale);
+  }
+}
+
+/// Fills the scalers of the tile's rows and columns. True where the instruction serves this
+/// thread's line. before: of the first pass, the tensor's measure, or those of all rows and columns.
+template <class S, class E, bool kDivide, TileScales scales>
+__device__ bool derive_tile(const TilePair& jobs, const Narrowing<E>& narrowing,
+                            TileShared<S, kDivide>& shared, const TilePlace& t, bool is_finite,
+                            const PassMeasure* before) {
+  if (!TileLine::has_one()) return true;
+  const TileLine line;
+  PassMeasure m{};
+  if constexpr (scales == TileScales::kSegments) {
+    m = measure_line(jobs.straight, shared, t, line, is_finite);
+  } else if constexpr (scales == TileScales::kSquare) {
+    m = measure_square(jobs.straight, shared, t, is_finite);
+  } else if constexpr (scales == TileScales::kTensor) {
+    m = *before;
+  } else if (line.is_inside(t)) {
+    m = before[line.i + (line.is_row ? t.row0 : jobs.straight.grid.rows + t.col0)];
+  }
+  const BlockScale scale = block_scale(jobs.straight, E::format, m.closer.content());
+  const auto scaler = Scaler<kDivide>::of(scale.factor);
+  (line.is_row ? shared.row_scaler[line.i] : shared.col_scaler(line.i)) = scaler;
+  store_line_scale<scales>(jobs, t, line, scale);
+  return serves(narrowing, scaler, m.amax_bits);
+}
+
+/// Casts the tile along its rows, to memory, and along its columns, to shared memory.
+template <class S, class E, bool kDivide>
+__device__ __forceinline__ void cast_tile(const BlockJob& job, const TileThread<S>& mine,
+                                          TileShared<S, kDivide>& shared, const TilePlace& t) {
+  constexpr int n = kPerVector<S>;
 #pragma unroll
-    for (int j = 0; j < n; ++j) {
+  for (int v = 0; v < kTileVectors<S>; ++v) {
+    const Scaler<kDivide> scaler = shared.row_scaler[mine.row_of(v)];
+    float y[n];
+    widen(mine.in[v], y);
+#pragma unroll
+    for (int j = 0; j < n; ++j) y[j] = scaler(y[j]);
+    if (mine.holds(v, t)) {
+      store_vector(job.out.codes, mine.index_of(v, t, job.grid) / n, narrow<E>(y));
+    }
+  }
+#pragma unroll
+  for (int j = 0; j < n; ++j) {
+    const Scaler<kDivide> scaler = shared.col_scaler(mine.col() + j);
+#pragma unroll
+    for (int four = 0; four < kTileVectors<S>; four += 4) {
       float y[4];
 #pragma unroll
-      for (int v = 0; v < 4; ++v) y[v] = scaled_fast<kDivide>(x[v][j], factor[j]);
-      shared.turned.write(place * n + j, row_of(half), narrow<E>(y).word[0]);
+      for (int v = 0; v < 4; ++v) y[v] = scaler(mine.element(four + v, j));
+      shared.turned.write(mine.col() + j, mine.row_of(four), narrow<E>(y).word[0]);
     }
   }
+}
+
+template <class S, class E, bool kDivide, TileScales scales>
+__global__ void __launch_bounds__(kTileThreads, 2)
+    quantize_tiles(const __grid_constant__ TilePair jobs,
+                   const __grid_constant__ Narrowing<E> narrowing, const PassMeasure* before) {
+  __shared__ TileShared<S, kDivide> shared;
+  const BlockGrid& g = jobs.straight.grid;
+  const TilePlace t(g);
+  TileThread<S> mine;
+  mine.load(jobs.straight, t);
+  bool finite = true;
+  if constexpr (scales == TileScales::kSegments || scales == TileScales::kSquare) {
+    finite = __syncthreads_and(measure_tile(mine, shared));
+  }
+  if (!__syncthreads_and(derive_tile<S, E, kDivide, scales>(jobs, narrowing, shared, t, finite,
+                                                            before))) {
+    tile_by_text<S, E>(jobs, shared, t, narrowing.plan);
+    return;
+  }
+  cast_tile<S, E>(jobs.straight, mine, shared, t);
   __syncthreads();
-  for (int i = threadIdx.x; i < kTile * 8; i += kTileThreads<S>) {
+  for (int i = threadIdx.x; i < kTile * 8; i += kTileThreads) {
     const int col = i / 8, part = i % 8;
-    if (col0 + col < g.cols && row0 + part * 16 < g.rows) {
-      static_cast<uint4*>(jobs.transposed.out.codes)[((col0 + col) * g.rows + row0) / 16 + part] =
-          shared.turned.read(col, part);
+    if (col < t.cols && part * 16 < t.rows) {
+      static_cast<uint4*>(jobs.transposed.out.codes)[((t.col0 + col) * g.rows + t.row0) / 16 +
+                                                     part] = shared.turned.read(col, part);
     }
   }
+}
+
+/// The first pass for TileScales::kLines: measures of all rows, then of all columns.
+template <class S>
+__global__ void __launch_bounds__(kTileThreads, 2)
+    measure_lines(const __grid_constant__ BlockJob job, PassMeasure* measures) {
+  __shared__ TileShared<S, false> shared;
+  const TilePlace t(job.grid);
+  TileThread<S> mine;
+  mine.load(job, t);
+  const bool finite = __syncthreads_and(measure_tile(mine, shared));
+  const TileLine line;
+  if (!TileLine::has_one() || !line.is_inside(t)) return;
+  const PassMeasure m = measure_line(job, shared, t, line, finite);
+  measures[line.i + (line.is_row ? t.row0 : job.grid.rows + t.col0)].join(m.amax_bits, m.closer);
 }
 
 }  // namespace binade::cuda

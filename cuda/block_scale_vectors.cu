@@ -30,22 +30,19 @@ bool visit_pair(const BlockJob& job, Body&& body) {
 
 template <class S, class E, bool kDivide>
 void launch_segments(const BlockJob& job, const Narrowing<E>& narrowing) {
-  constexpr int kUnits = 8;
-  constexpr std::size_t kEach = kWarpThreads / 32 * kUnits * (32 / (kSegment / kPerVector<S>));
-  const auto blocks =
-      static_cast<unsigned>(ceil_div(job.grid.grid_rows * job.grid.grid_cols, kEach));
+  const auto blocks = static_cast<unsigned>(
+      ceil_div(job.grid.grid_rows * job.grid.grid_cols, kSegmentBlocks<S>));
   if (job.grid.cols % kSegment == 0) {
-    quantize_segments<S, E, kDivide, true, kUnits><<<blocks, kWarpThreads>>>(job, narrowing);
+    quantize_segments<S, E, kDivide, true><<<blocks, kSegmentThreads>>>(job, narrowing);
   } else {
-    quantize_segments<S, E, kDivide, false, kUnits><<<blocks, kWarpThreads>>>(job, narrowing);
+    quantize_segments<S, E, kDivide, false><<<blocks, kSegmentThreads>>>(job, narrowing);
   }
 }
 
 template <class S, class E, bool kDivide>
 void launch_squares(const BlockJob& job, const Narrowing<E>& narrowing) {
-  constexpr int kVectors = 8;
-  constexpr int kThreads = kSegment * kSegment / kPerVector<S> / kVectors;
-  quantize_blocks<S, E, kDivide, kSegment, kVectors>
+  constexpr int kThreads = kSquareThreads<S>;
+  quantize_blocks<S, E, kDivide, kSegment, kSquareVectors>
       <<<static_cast<unsigned>(job.grid.grid_rows * job.grid.grid_cols), kThreads>>>(job,
                                                                                      narrowing);
 }
@@ -57,7 +54,7 @@ void launch_rows(const BlockJob& job, const Narrowing<E>& narrowing) {
     return static_cast<unsigned>(ceil_div(ceil_div(vectors, each), 32) * 32);
   };
   const auto rows = static_cast<unsigned>(job.grid.rows);
-  if (vectors <= 4 * 1024) {
+  if (vectors <= 4 * 256) {  // a few warps for a row: the more blocks wait for memory at once
     quantize_blocks<S, E, kDivide, 1, 4><<<rows, threads_for(4)>>>(job, narrowing);
   } else {
     quantize_blocks<S, E, kDivide, 1, 8><<<rows, threads_for(8)>>>(job, narrowing);
@@ -66,9 +63,9 @@ void launch_rows(const BlockJob& job, const Narrowing<E>& narrowing) {
 
 /// The first pass over a tensor. Returns where its measure lies.
 template <class S>
-const TensorMeasure* measure_tensor(const BlockJob& job, void* scratch) {
+const PassMeasure* measure_tensor(const BlockJob& job, void* scratch) {
   const std::size_t vectors = job.grid.rows * job.grid.cols / kPerVector<S>;
-  auto* measure = static_cast<TensorMeasure*>(scratch);
+  auto* measure = static_cast<PassMeasure*>(scratch);
   check(cudaMemsetAsync(measure, 0, sizeof *measure), "cudaMemsetAsync");
   measure_vectors<S><<<static_cast<unsigned>(ceil_div(vectors, kTensorThreads * kTensorVectors)),
                        kTensorThreads>>>(job.x, vectors, measure);
@@ -78,19 +75,30 @@ const TensorMeasure* measure_tensor(const BlockJob& job, void* scratch) {
 template <class S, class E, bool kDivide>
 void launch_tensor(const BlockJob& job, const Narrowing<E>& narrowing, void* scratch) {
   const std::size_t vectors = job.grid.rows * job.grid.cols / kPerVector<S>;
-  const TensorMeasure* measure = measure_tensor<S>(job, scratch);
+  const PassMeasure* measure = measure_tensor<S>(job, scratch);
   apply_vectors<S, E, kDivide>
       <<<static_cast<unsigned>(ceil_div(vectors, kTensorThreads * kTensorVectors)),
          kTensorThreads>>>(job, narrowing, vectors, measure);
 }
 
+unsigned tiles_of(const BlockGrid& g) {
+  return static_cast<unsigned>(ceil_div(g.rows, kTile) * ceil_div(g.cols, kTile));
+}
+
+/// The first pass over all rows and columns. Returns where their measures lie.
+template <class S>
+const PassMeasure* measure_lines_of(const BlockJob& job, void* scratch) {
+  auto* measures = static_cast<PassMeasure*>(scratch);
+  const std::size_t lines = job.grid.rows + job.grid.cols;
+  check(cudaMemsetAsync(measures, 0, lines * sizeof(PassMeasure)), "cudaMemsetAsync");
+  measure_lines<S><<<tiles_of(job.grid), kTileThreads>>>(job, measures);
+  return measures;
+}
+
 template <class S, class E, bool kDivide, TileScales scales>
-void launch_tiles_of(const TilePair& jobs, const TensorMeasure* measure) {
-  const BlockGrid& g = jobs.straight.grid;
-  const auto tiles = static_cast<unsigned>(ceil_div(g.rows, kTile) * ceil_div(g.cols, kTile));
-  constexpr int kThreads = kTileThreads<S>;
-  quantize_tiles<S, E, kDivide, scales><<<tiles, kThreads>>>(
-      jobs, Narrowing<E>(jobs.straight.rule.cast_rules), measure);
+void launch_tiles_of(const TilePair& jobs, const PassMeasure* before) {
+  quantize_tiles<S, E, kDivide, scales><<<tiles_of(jobs.straight.grid), kTileThreads>>>(
+      jobs, Narrowing<E>(jobs.straight.rule.cast_rules), before);
 }
 
 }  // namespace
@@ -111,9 +119,12 @@ VectorKernel vector_kernel(const BlockJob& job, Granularity granularity) {
 }
 
 VectorKernel tile_kernel(const BlockJob& job, Granularity granularity) {
-  const VectorKernel kernel = vector_kernel(job, granularity);
-  const bool serves = job.grid.rows % 16 == 0 && kernel != VectorKernel::kRows;
-  return serves ? kernel : VectorKernel::kNone;
+  return job.grid.rows % 16 == 0 ? vector_kernel(job, granularity) : VectorKernel::kNone;
+}
+
+std::size_t tile_scratch(VectorKernel kernel, const BlockGrid& grid) {
+  if (kernel == VectorKernel::kTensor) return sizeof(PassMeasure);
+  return kernel == VectorKernel::kRows ? (grid.rows + grid.cols) * sizeof(PassMeasure) : 0;
 }
 
 void launch_tiles(VectorKernel kernel, const BlockJob& straight, const BlockJob& transposed,
@@ -123,13 +134,19 @@ void launch_tiles(VectorKernel kernel, const BlockJob& straight, const BlockJob&
     using S = decltype(s);
     using E = decltype(e);
     constexpr bool kDivide = decltype(divides)::value;
-    if (kernel == VectorKernel::kSegments) {
-      launch_tiles_of<S, E, kDivide, TileScales::kSegments>(jobs, nullptr);
-    } else if (kernel == VectorKernel::kSquares) {
-      launch_tiles_of<S, E, kDivide, TileScales::kSquare>(jobs, nullptr);
-    } else {
-      launch_tiles_of<S, E, kDivide, TileScales::kTensor>(jobs,
-                                                          measure_tensor<S>(straight, scratch));
+    using enum TileScales;
+    switch (kernel) {
+      case VectorKernel::kSegments:
+        return launch_tiles_of<S, E, kDivide, kSegments>(jobs, nullptr);
+      case VectorKernel::kSquares:
+        return launch_tiles_of<S, E, kDivide, kSquare>(jobs, nullptr);
+      case VectorKernel::kRows:
+        return launch_tiles_of<S, E, kDivide, kLines>(jobs,
+                                                      measure_lines_of<S>(straight, scratch));
+      case VectorKernel::kTensor:
+        return launch_tiles_of<S, E, kDivide, kTensor>(jobs, measure_tensor<S>(straight, scratch));
+      case VectorKernel::kNone:
+        return;
     }
   });
   check_launch("quantize with the transpose");

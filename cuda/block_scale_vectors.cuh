@@ -32,9 +32,67 @@ __device__ void add_each(Measure& m, const SourceVector<S>& v) {
   for (const float each : x) m.add(bit_cast<std::uint32_t>(each));
 }
 
+/// What brings the elements of a block to range: x * factor, or x / factor.
 template <bool kDivide>
-__device__ __forceinline__ float scaled_fast(float x, float factor) {
-  return kDivide ? x / factor : x * factor;
+struct Scaler;
+
+template <>
+struct Scaler<false> {
+  float factor;
+
+  __device__ static Scaler of(float factor) { return {factor}; }
+  __device__ float operator()(float x) const { return x * factor; }
+  __device__ bool serves(float) const { return true; }
+};
+
+/// The IEEE quotient, rounded to nearest even, by the reciprocal of a factor that many elements
+/// share and two corrections, each from the exact remainder (Markstein 1990).
+///
+/// Where `serves` holds: q after the first correction is next to the quotient, and the second is
+/// off by less than any quotient of two 24-bit significands lies from the middle of two neighbours,
+/// unless the factor's significand is all ones. Remainders of quotients from 2^-20 up are exact,
+/// because their last place, 2^-66 times the factor's, is above 2^-149; smaller quotients are zeros
+/// of every element format here, and need but their sign. (-r and -x give -0 / s its sign.)
+/// Tests: tests/twins/block_scale_test.cpp.
+template <>
+struct Scaler<true> {
+  float factor, inverse;
+
+  __device__ static Scaler of(float factor) { return {factor, 1.0f / factor}; }
+  __device__ float operator()(float x) const {
+    float q = x * inverse;
+#pragma unroll
+    for (int round = 0; round < 2; ++round) {
+      const float r = fmaf(q, factor, -x);
+      q = fmaf(-r, inverse, q);
+    }
+    return q;
+  }
+  /// Whether the quotients of magnitudes up to `amax` are exact, or zeros of the element format.
+  __device__ bool serves(float amax) const {
+    const bool all_ones = (bit_cast<std::uint32_t>(factor) & 0x7fffffu) == 0x7fffffu;
+    return factor >= 0x1p-80f && factor <= 0x1p100f && !all_ones && amax * inverse <= 0x1p100f;
+  }
+};
+
+/// Whether instructions do a block: its scaling, and the cast of up to its largest magnitude.
+template <class E, bool kDivide>
+__device__ bool serves(const Narrowing<E>& narrowing, const Scaler<kDivide>& scaler,
+                       std::uint32_t amax_bits) {
+  const float amax = bit_cast<float>(amax_bits);
+  return scaler.serves(amax) && narrowing.serves(scaler(amax));
+}
+
+/// The measure of a run of elements, from memory: for blocks with something that is not finite.
+template <class S>
+__device__ __noinline__ Measure scan(const void* x, std::size_t first, std::size_t stride,
+                                     std::size_t count) {
+  Measure m;
+#pragma unroll 1
+  for (std::size_t i = 0; i < count; ++i) {
+    m.add(widened_bits(S::format, load_container(x, kBytes<S>, first + i * stride)));
+  }
+  return m;
 }
 
 /// Casts one vector at `index` (in elements) by the text: a block with something in it that the
@@ -53,99 +111,104 @@ __device__ __noinline__ void apply_by_text(const void* x, void* codes, std::size
   }
 }
 
-/// Scales and casts one vector. `amax_bits` is the block's, by magnitude_bits.
+/// Scales and casts one vector of a block whose largest magnitude is amax_bits.
 template <class S, class E, bool kDivide>
 __device__ __forceinline__ void apply_vector(const BlockJob& job, const Narrowing<E>& narrowing,
                                              const SourceVector<S>& v, std::size_t index,
-                                             float factor, std::uint32_t amax_bits) {
+                                             const Scaler<kDivide>& scaler,
+                                             std::uint32_t amax_bits) {
   constexpr int n = kPerVector<S>;
-  const float top = scaled_fast<kDivide>(bit_cast<float>(amax_bits), factor);
-  if (!narrowing.serves(top)) {
-    apply_by_text<S, E>(job.x, job.out.codes, index, factor, kDivide, narrowing.plan);
+  if (!serves(narrowing, scaler, amax_bits)) {
+    apply_by_text<S, E>(job.x, job.out.codes, index, scaler.factor, kDivide, narrowing.plan);
     return;
   }
   float y[n];
   widen(v, y);
-  for (float& each : y) each = scaled_fast<kDivide>(each, factor);
+  for (float& each : y) each = scaler(each);
   store_vector(job.out.codes, index / n, narrow<E>(y));
 }
 
-// ---- 1 x 128: a warp for a few blocks --------------------------------------------------------
+/// The largest magnitude over the lanes that hold a row of `lanes` vectors, to all of them.
+template <int lanes>
+__device__ std::uint32_t over_row(std::uint32_t bits) {
+  if constexpr (lanes == 32) {
+    return __reduce_max_sync(~0u, bits);
+  } else {
+#pragma unroll
+    for (int step = lanes / 2; step != 0; step /= 2) {
+      bits = max(bits, __shfl_xor_sync(~0u, bits, step));
+    }
+    return bits;
+  }
+}
 
-inline constexpr int kWarpThreads = 256;
+// ---- 1 x 128: a thread block for a few dozen blocks -------------------------------------------
+
 inline constexpr int kSegment = 128;  ///< elements of a block
+inline constexpr int kSegmentThreads = 256;
+inline constexpr int kUnits = 4;  ///< vectors of a thread
+template <class S>
+inline constexpr int kSegmentLanes = kSegment / kPerVector<S>;  ///< of a block: 16 or 32
+template <class S>
+inline constexpr int kSegmentBlocks = kSegmentThreads / kSegmentLanes<S> * kUnits;
 
-/// Each lane holds kUnits vectors of as many blocks; the lanes of a block share its maximum, one
-/// lane derives its scale, and the lanes pass the factors round. kWhole: columns are a multiple of
-/// 128, so that the blocks of the matrix follow each other in memory.
-template <class S, class E, bool kDivide, bool kWhole, int kUnits>
-__global__ void __launch_bounds__(kWarpThreads)
+/// The lanes of a block find its largest magnitude, one thread a block derives the scale, and the
+/// lanes apply it to what they still hold. kWhole: columns are a multiple of 128, so that the
+/// blocks of the matrix follow each other in memory.
+template <class S, class E, bool kDivide, bool kWhole>
+__global__ void __launch_bounds__(kSegmentThreads)
     quantize_segments(const __grid_constant__ BlockJob job,
                       const __grid_constant__ Narrowing<E> narrowing) {
-  constexpr int n = kPerVector<S>;
-  constexpr int kLanes = kSegment / n;        // of a block: 16 or 32
-  constexpr int kBlocksAtOnce = 32 / kLanes;  // in a warp
+  constexpr int n = kPerVector<S>, kLanes = kSegmentLanes<S>, kBlocks = kSegmentBlocks<S>;
+  __shared__ std::uint32_t amax_bits[kBlocks];
+  __shared__ Scaler<kDivide> scalers[kBlocks];
   const auto grid_cols = static_cast<unsigned>(job.grid.grid_cols);
   const unsigned blocks = static_cast<unsigned>(job.grid.grid_rows) * grid_cols;
-  const int lane = threadIdx.x % 32, in_block = lane % kLanes;
-  const unsigned warp = (blockIdx.x * kWarpThreads + threadIdx.x) / 32;
-  const unsigned first = warp * kUnits * kBlocksAtOnce + lane / kLanes;  // this lane's first block
-  const auto place = [&](int u) {  // of vector u of this lane: index in elements, whether in x
-    const unsigned block = first + u * kBlocksAtOnce;
-    if constexpr (kWhole) {
-      return std::pair(std::size_t{block} * kSegment + in_block * n, block < blocks);
-    } else {
-      const unsigned col = block % grid_cols * kSegment + in_block * n;
-      return std::pair(block / grid_cols * job.grid.cols + col,
-                       block < blocks && col < job.grid.cols);
-    }
+  const unsigned first = blockIdx.x * kBlocks;
+  const int lane = threadIdx.x % kLanes, slot = threadIdx.x / kLanes;
+  const auto slot_of = [&](int u) { return u * (kSegmentThreads / kLanes) + slot; };
+  const auto start_of = [&](unsigned block) {  // in elements
+    return kWhole ? std::size_t{block} * kSegment
+                  : block / grid_cols * job.grid.cols + block % grid_cols * kSegment;
   };
+  const auto length_of = [&](unsigned block) {
+    return kWhole ? std::size_t{kSegment}
+                  : min(std::size_t{kSegment}, job.grid.cols - block % grid_cols * kSegment);
+  };
+  const auto is_valid = [&](unsigned block) {
+    return block < blocks && (kWhole || lane * n < length_of(block));
+  };
+
   SourceVector<S> in[kUnits];
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
-    const auto [index, valid] = place(u);
-    in[u] = valid ? load_vector<SourceVector<S>>(job.x, index / n) : SourceVector<S>{};
+    const unsigned block = first + slot_of(u);
+    in[u] = is_valid(block) ? load_vector<SourceVector<S>>(job.x, start_of(block) / n + lane)
+                            : SourceVector<S>{};
   }
-
-  std::uint32_t amax[kUnits];
-  std::uint32_t mine = 0;  // of the block whose scale this lane derives
-  bool finite = true;
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
-    amax[u] = magnitude_bits<S>(in[u]);
-    if constexpr (kLanes == 32) {
-      amax[u] = __reduce_max_sync(~0u, amax[u]);
-    } else {
-#pragma unroll
-      for (int step = kLanes / 2; step != 0; step /= 2) {
-        amax[u] = max(amax[u], __shfl_xor_sync(~0u, amax[u], step));
-      }
-    }
-    finite = finite && amax[u] < kInfinityBits;
-    if (in_block % kUnits == u) mine = amax[u];
+    const std::uint32_t bits = over_row<kLanes>(magnitude_bits<S>(in[u]));
+    if (lane == 0) amax_bits[slot_of(u)] = bits;
   }
-  Measure measure{mine, 0};
-  if (!__all_sync(~0u, finite)) {  // rare: look closer
-#pragma unroll
-    for (int u = 0; u < kUnits; ++u) {
-      Measure m;
-      add_each<S>(m, in[u]);
-      for (int step = kLanes / 2; step != 0; step /= 2) {
-        m.amax_bits = max(m.amax_bits, __shfl_xor_sync(~0u, m.amax_bits, step));
-        m.found |= __shfl_xor_sync(~0u, m.found, step);
-      }
-      if (in_block % kUnits == u) measure = m;
+  __syncthreads();
+  if (const unsigned block = first + threadIdx.x; threadIdx.x < kBlocks && block < blocks) {
+    Measure measure{amax_bits[threadIdx.x], 0};
+    if (measure.amax_bits >= kInfinityBits) {
+      measure = scan<S>(job.x, start_of(block), 1, length_of(block));
     }
+    const BlockScale scale = block_scale(job, E::format, measure.content());
+    store_scale(job, block, scale);
+    scalers[threadIdx.x] = Scaler<kDivide>::of(scale.factor);
   }
-  const BlockScale scale = block_scale(job, E::format, measure.content());
-  const unsigned my_block = first + in_block % kUnits * kBlocksAtOnce;
-  if (in_block < kUnits && my_block < blocks) store_scale(job, my_block, scale);
-
+  __syncthreads();
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
-    const float factor = __shfl_sync(~0u, scale.factor, u, kLanes);
-    const auto [index, valid] = place(u);
-    if (valid) apply_vector<S, E, kDivide>(job, narrowing, in[u], index, factor, amax[u]);
+    const unsigned block = first + slot_of(u);
+    if (is_valid(block)) {
+      apply_vector(job, narrowing, in[u], start_of(block) + lane * n, scalers[slot_of(u)],
+                   amax_bits[slot_of(u)]);
+    }
   }
 }
 
@@ -175,11 +238,15 @@ __device__ Measure measure_block(const SourceVector<S> (&in)[kVectors], std::uin
   return (lane < warps ? closer[lane] : Measure{}).over_lanes(~0u);
 }
 
+inline constexpr int kSquareVectors = 8;  ///< of a thread
+template <class S>
+inline constexpr int kSquareThreads = kSegment * kSegment / kPerVector<S> / kSquareVectors;
+
 /// kRows: of a block, 1 (whole rows) or 128 (128 x 128). A thread block holds it in kVectors
 /// vectors a thread.
 template <class S, class E, bool kDivide, int kRows, int kVectors>
-__global__ void __launch_bounds__(kRows == 1 ? 1024
-                                             : kSegment * kSegment / kPerVector<S> / kVectors)
+__global__ void __launch_bounds__(kRows == 1 ? 1024 : kSquareThreads<S>,
+                                  kRows == 1 ? 1 : 1024 / kSquareThreads<S>)
     quantize_blocks(const __grid_constant__ BlockJob job,
                     const __grid_constant__ Narrowing<E> narrowing) {
   constexpr int n = kPerVector<S>;
@@ -203,12 +270,11 @@ __global__ void __launch_bounds__(kRows == 1 ? 1024
   const Measure measure = measure_block<S>(in, amax_bits);
   const BlockScale scale = block_scale(job, E::format, measure.content());
   if (threadIdx.x == 0) store_scale(job, blockIdx.x, scale);
+  const auto scaler = Scaler<kDivide>::of(scale.factor);
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
     const auto [index, valid] = place(v);
-    if (valid) {
-      apply_vector<S, E, kDivide>(job, narrowing, in[v], index, scale.factor, amax_bits);
-    }
+    if (valid) apply_vector(job, narrowing, in[v], index, scaler, amax_bits);
   }
 }
 
@@ -217,15 +283,22 @@ __global__ void __launch_bounds__(kRows == 1 ? 1024
 inline constexpr int kTensorThreads = 256;
 inline constexpr int kTensorVectors = 4;
 
-/// What measure_vectors leaves for apply_vectors; zero before.
-struct TensorMeasure {
+/// What a first pass over a matrix leaves for the second, of the tensor or of a row or column of
+/// it; zero before.
+struct PassMeasure {
   std::uint32_t amax_bits;  ///< by magnitude_bits
-  Measure closer;           ///< filled where amax_bits is not finite
+  Measure closer;
+
+  __device__ void join(std::uint32_t bits, Measure m) {
+    atomicMax(&amax_bits, bits);
+    atomicMax(&closer.amax_bits, m.amax_bits);
+    if (m.found != 0) atomicOr(&closer.found, m.found);
+  }
 };
 
 template <class S>
 __global__ void __launch_bounds__(kTensorThreads)
-    measure_vectors(const void* x, std::size_t vectors, TensorMeasure* measure) {
+    measure_vectors(const void* x, std::size_t vectors, PassMeasure* measure) {
   const std::size_t base = blockIdx.x * std::size_t{kTensorThreads * kTensorVectors} + threadIdx.x;
   SourceVector<S> in[kTensorVectors];
 #pragma unroll
@@ -235,10 +308,7 @@ __global__ void __launch_bounds__(kTensorThreads)
   }
   std::uint32_t amax_bits = 0;
   const Measure m = measure_block<S>(in, amax_bits);
-  if (threadIdx.x != 0) return;
-  atomicMax(&measure->amax_bits, amax_bits);
-  atomicMax(&measure->closer.amax_bits, m.amax_bits);
-  if (m.found != 0) atomicOr(&measure->closer.found, m.found);
+  if (threadIdx.x == 0) measure->join(amax_bits, m);
 }
 
 /// Backwards: what the first pass read last is still in the L2.
@@ -246,7 +316,7 @@ template <class S, class E, bool kDivide>
 __global__ void __launch_bounds__(kTensorThreads)
     apply_vectors(const __grid_constant__ BlockJob job,
                   const __grid_constant__ Narrowing<E> narrowing, std::size_t vectors,
-                  const TensorMeasure* measure) {
+                  const PassMeasure* measure) {
   constexpr int n = kPerVector<S>;
   const std::size_t block = gridDim.x - 1 - blockIdx.x;
   const std::size_t base = block * std::size_t{kTensorThreads * kTensorVectors} + threadIdx.x;
@@ -256,15 +326,14 @@ __global__ void __launch_bounds__(kTensorThreads)
     const std::size_t at = base + v * kTensorThreads;
     if (at < vectors) in[v] = load_vector<SourceVector<S>>(job.x, at);
   }
-  const TensorMeasure found = *measure;
+  const PassMeasure found = *measure;
   const BlockScale scale = block_scale(job, E::format, found.closer.content());
   if (block == 0 && threadIdx.x == 0) store_scale(job, 0, scale);
+  const auto scaler = Scaler<kDivide>::of(scale.factor);
 #pragma unroll
   for (int v = 0; v < kTensorVectors; ++v) {
     const std::size_t at = base + v * kTensorThreads;
-    if (at < vectors) {
-      apply_vector<S, E, kDivide>(job, narrowing, in[v], at * n, scale.factor, found.amax_bits);
-    }
+    if (at < vectors) apply_vector(job, narrowing, in[v], at * n, scaler, found.amax_bits);
   }
 }
 

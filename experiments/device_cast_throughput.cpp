@@ -3,7 +3,6 @@
 #include <stdexcept>
 
 #include "binade/cuda/cast.hpp"
-#include "binade/cuda/device.hpp"
 #include "binade/formats/catalog.hpp"
 #include "device_timing.hpp"
 #include "sampling.hpp"
@@ -92,7 +91,6 @@ Table run(const Arguments& arguments) {
       }
     }
   }
-  table.notes.push_back("on " + cuda::describe_devices());
   table.notes.push_back(
       "copy: the faster of a copying kernel (16 bytes at a time, four in flight) and cudaMemcpy, "
       "moving as many bytes, timed right after; arrays take turns beyond the L2");

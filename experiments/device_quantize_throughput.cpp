@@ -3,7 +3,6 @@
 #include <stdexcept>
 
 #include "binade/cuda/block_scale.hpp"
-#include "binade/cuda/device.hpp"
 #include "binade/formats/catalog.hpp"
 #include "device_timing.hpp"
 #include "sampling.hpp"
@@ -65,9 +64,10 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
         }
       },
       shape.repeats));
-  // Once read, once written: the second reading of a tensor is not counted.
+  const char* kernel = s.transposed ? quantizer.kernel_with_transpose() : quantizer.kernel();
+  const std::size_t readings = std::string_view(kernel) == "two passes" ? 2 : 1;
   const std::size_t moved =
-      n * bytes_of(source) + codes + (scales + flipped_scales) * sizeof(float);
+      readings * n * bytes_of(source) + codes + (scales + flipped_scales) * sizeof(float);
   const DeviceTimes copy = copy_times(moved, shape.repeats);
   const auto bytes = static_cast<double>(moved);
   return {s.recipe,
@@ -76,7 +76,7 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
           s.granularity,
           s.scales,
           std::string(s.transposed ? "yes" : "no"),
-          std::string(s.transposed ? quantizer.kernel_with_transpose() : quantizer.kernel()),
+          std::string(kernel),
           count_cell(shape.rows),
           count_cell(shape.cols),
           count_cell(moved),
@@ -120,13 +120,12 @@ Table run(const Arguments& arguments) {
     table.rows.push_back(row_of(s, shape));
     progress.step();
   }
-  table.notes.push_back("on " + cuda::describe_devices());
   table.notes.push_back(
       "copy: the faster of a copying kernel (16 bytes at a time, four in flight) and cudaMemcpy, "
       "moving as many bytes, timed right after; arrays take turns beyond the L2");
   table.notes.push_back(
-      "bytes: x once, codes and scales once; the second reading of a whole tensor is not counted, "
-      "and is what its share falls short by, less what the L2 keeps");
+      "bytes: x, codes and scales once; x twice in two passes, which a whole tensor takes beyond the "
+      "L2, because its scale is not known before its end");
   return table;
 }
 
@@ -163,7 +162,7 @@ Experiment device_quantize_throughput() {
       {"kernel", "", "what serves: see cuda/block_scale.hpp"},
       {"rows", "", "of the matrix"},
       {"cols", "", "of the matrix"},
-      {"bytes", "B", "read and written by a run, x counted once"},
+      {"bytes", "B", "read and written by a run, x twice in two passes"},
       {"repeats", "", "timed runs"},
       {"time", "us", "of a run, median"},
       {"rate", "GB/s", "bytes a second, median run"},

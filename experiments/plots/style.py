@@ -154,6 +154,27 @@ def draw_shares(axis, data, names, label_of, isas):
     axis.grid(axis="y", visible=False)
 
 
+def draw_shares_of_copy(axis, data, names, label_of, series):
+    """Share of a copy's rate of each named row, a bar for each value of the column `series`."""
+    values = data.values(series)
+    height = 0.8 / len(values)
+    for place, value in enumerate(values):
+        part = data.where(**{series: value})
+        at = np.array([names.index(label_of(part, i)) for i in range(len(part["rate"]))])
+        at = at + (place - (len(values) - 1) / 2) * height
+        axis.barh(at, part["share_of_copy"], height * 0.9, color=COLORS[place], label=value)
+        for y, share, rate, time in zip(at, part["share_of_copy"], part["rate"], part["time"]):
+            axis.annotate(f"{share:.2f}  ({rate / 1000:.2f} TB/s, {time:.0f} us)", (share, y),
+                          xytext=(4, 0), textcoords="offset points", va="center", fontsize=7,
+                          color=FAINT)
+    axis.axvline(1, color=FAINT, lw=1)
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.set_xlim(0, max(1.05, data["share_of_copy"].max()) * 1.4)
+    axis.set_xlabel("share of a copy's rate")
+    axis.grid(axis="y", visible=False)
+
+
 def sign(fig, data):
     """The provenance in small print."""
     width, height = fig.get_size_inches()

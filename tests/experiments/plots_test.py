@@ -42,6 +42,8 @@ SMALL |= {
     "quantize_throughput": ["--smoke"],
     "emulation_throughput": ["--smoke"],
 }
+# Drawn from what was measured on a device and is kept.
+ON_A_DEVICE = ["device_cast_throughput", "device_quantize_throughput"]
 # The tensors of a run with tensors, of the experiments that take any.
 PAIRS = {
     "cast_error": ["layers.2.mlp.down.weight"],
@@ -73,7 +75,10 @@ def check_pictures(folder, name, expected):
 def run_and_plot(name, flags, expected, folder):
     subprocess.run([BINADE, "run", name, "--out", folder, *flags], check=True,
                    stdout=subprocess.DEVNULL)
-    csv = folder / f"{name}.csv"
+    plot(name, folder / f"{name}.csv", expected, folder)
+
+
+def plot(name, csv, expected, folder):
     subprocess.run([sys.executable, PLOTS / f"{name}.py", csv, "--out", folder], check=True)
     check_pictures(folder, name, [f"binade run {name}", *expected])
 
@@ -96,6 +101,8 @@ def main():
             addresses = [f"{TENSORS}:{tensor}" for tensor in PAIRS[name]]
             options = [word for pair in zip(["--tensor", "--tensor-b"], addresses) for word in pair]
             run_and_plot(name, [*flags, *options], [PAIRS[name][0]], where)
+        for name in ON_A_DEVICE:
+            plot(name, ROOT / f"experiments/results/{name}.csv", [], where)
     print(f"{len(SMALL)} experiments drawn, from random data and from tensors")
     return 0
 

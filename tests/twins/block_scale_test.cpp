@@ -232,6 +232,27 @@ TEST_CASE("division by fp32 scales over many mantissas", "[block_scale]") {
   }
 }
 
+TEST_CASE("division where the shared reciprocal does not serve", "[block_scale]") {
+  // Scales whose significand is all ones, and scales below 2^-80.
+  Matrix m = sample(128, 512, 27, false);
+  for (std::size_t r = 0; r < m.rows; ++r) {
+    for (std::size_t c = 0; c < m.cols; ++c) {
+      float& x = m.x[r * m.cols + c];
+      if (r % 2 == 0) x = c % 128 == 5 ? std::nextafter(896.0f, 0.0f) : std::fmod(x, 800.0f);
+    }
+  }
+  ScaleRecipe r = find_scale_recipe("deepseek-v3");
+  r.floor = AmaxFloor::kNone;
+  for (const char* g : {"1x128", "128x128", "row", "tensor"}) {
+    for (const FloatFormat source : {kFp32Format, Bf16::format}) {
+      check_twins(m, {source, r, g, ScaleType::kFp32, E4M3::format});
+    }
+  }
+  const Quantized q =
+      quantize(m.x, m.rows, m.cols, r, {1, 128}, ScaleType::kFp32, E4M3::format, 1);
+  CHECK(bit_cast<std::uint32_t>(q.scales[0]) == 0x3fffffffu);
+}
+
 TEST_CASE("arrays that do not start at a multiple of 16 bytes", "[small]") {
   const Matrix m = sample(64, 256, 26, false);
   const ScaleRecipe& r = find_scale_recipe("deepgemm");

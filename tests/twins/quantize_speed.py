@@ -2,9 +2,9 @@
 
 Usage: quantize_speed.py LIBRARY [ROWS COLS [REPEATS]], where LIBRARY is that of quantize_speed.cpp.
 First the bits: torch's codes and scales against the toolkit's, by the recipe that torch's formula
-is. Then times: each contender in turn, over and over, by events, on inputs that take turns beyond
-the L2; the median with its extremes, and its share of a copy that moves as many bytes. Judges
-nothing but the bits.
+is. Then times by events: rounds in which each contender has a stretch to itself, inputs and outputs
+taking turns beyond the L2; the median with its extremes, and its share of a copy that moves as many
+bytes. Judges nothing but the bits.
 """
 import ctypes
 import statistics
@@ -24,6 +24,7 @@ lib.speed_error.restype = ctypes.c_char_p
 lib.speed_quantizer.restype = ctypes.c_void_p
 ROWS, COLS = (int(w) for w in sys.argv[2:4]) if len(sys.argv) > 3 else (8192, 7168)
 REPEATS = int(sys.argv[4]) if len(sys.argv) > 4 else 50
+ROUNDS = 3
 BEYOND_CACHES = 1 << 29
 
 
@@ -69,19 +70,17 @@ def same(ours, theirs):
 
 
 def times_of(contenders):
-    """Median, fastest and slowest microseconds of each, interleaved."""
-    for run in contenders.values():
-        for i in range(3):
-            run(i)
-    torch.cuda.synchronize()
+    """Median, fastest and slowest microseconds of each."""
     events = {name: [] for name in contenders}
-    for i in range(REPEATS):
+    for _ in range(ROUNDS):
         for name, run in contenders.items():
-            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            begin.record()
-            run(i)
-            end.record()
-            events[name].append((begin, end))
+            for i in range(-3, REPEATS):  # those below zero find what the last contender left
+                begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+                begin.record()
+                run(i)
+                end.record()
+                if i >= 0:
+                    events[name].append((begin, end))
     torch.cuda.synchronize()
     taken = {name: [b.elapsed_time(e) * 1e3 for b, e in pairs] for name, pairs in events.items()}
     return {name: (statistics.median(t), min(t), max(t)) for name, t in taken.items()}
@@ -131,14 +130,19 @@ def main():
         del theirs, their_scales
         print(f"{source}: {differ} codes and scales differ from torch's")
 
+        kept = [None] * sets  # torch's results stay, so that the next has another place
+
+        def keep(i, result):
+            kept[i % sets] = result
+
         report(f"{source} to e4m3", elements * (bytes_each + 1), {
             "binade": lambda i: ours_cast(source, xs[i % sets], codes[i % sets], 1),
-            "torch .to": lambda i: xs[i % sets].to(torch.float8_e4m3fn),
-            "torch.compile .to": lambda i: compiled_cast(xs[i % sets]),
+            "torch .to": lambda i: keep(i, xs[i % sets].to(torch.float8_e4m3fn)),
+            "torch.compile .to": lambda i: keep(i, compiled_cast(xs[i % sets])),
         })
         report(f"{source} 1x128", elements * (bytes_each + 1) + elements // 32, {
             "binade": lambda i: ours_1x128(handle, xs[i % sets], codes[i % sets], scales),
-            "torch.compile": lambda i: compiled_1x128(xs[i % sets]),
+            "torch.compile": lambda i: keep(i, compiled_1x128(xs[i % sets])),
         })
         report(f"{source} 1x128 and transpose", elements * (bytes_each + 2) + elements // 16, {
             "binade": lambda i: checked(lib.speed_quantize_both(
