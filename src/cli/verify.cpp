@@ -7,6 +7,7 @@
 
 #include "binade/cuda/device.hpp"
 #include "binade/cuda/memory.hpp"
+#include "binade/cuda/verify_conversions.hpp"
 #include "cli/command.hpp"
 #include "cli/result.hpp"
 #include "cli/terminal.hpp"
@@ -106,6 +107,47 @@ void write_summary(const std::vector<VerifyRow>& rows, std::ostream& out) {
   out << table.text();
 }
 
+std::string hex(std::uint64_t word) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(word));
+  return text;
+}
+
+/// The conversions on one line each; returns how many fail: an instruction that differs from its
+/// rules, or a neighbour that does not.
+std::size_t write_conversions(const std::vector<cuda::ConversionRow>& rows, std::ostream& out) {
+  TextTable table({"conversion", "rules", ">inputs", ">differ", "the first: input, got, want"});
+  std::size_t failed = 0;
+  for (const cuda::ConversionRow& r : rows) {
+    failed += r.holds() ? 0 : 1;
+    table.row({r.name, (r.is_neighbour ? "neighbour: " : "") + r.rules, grouped(r.inputs),
+               grouped(r.differ),
+               r.differ == 0 ? "" : hex(r.first_input) + ", " + hex(r.got) + ", " + hex(r.want)});
+  }
+  out << table.text() << "\n";
+  return failed;
+}
+
+const std::vector<Column>& conversion_columns() {
+  static const std::vector<Column> all{
+      {"conversion", "", "the instruction, as PTX spells it"},
+      {"rules", "", "what no rules of a cast say; of a neighbour: what is other"},
+      {"is_neighbour", "", "1: rules that it does not follow, which must differ somewhere"},
+      {"inputs", "", "conversions done, all there are"},
+      {"differ", "", "of them, those whose bits differ"}};
+  return all;
+}
+
+experiments::Table to_table(const std::vector<cuda::ConversionRow>& rows) {
+  experiments::Table table;
+  for (const cuda::ConversionRow& r : rows) {
+    table.rows.push_back({r.name, r.rules, std::int64_t{r.is_neighbour},
+                          static_cast<std::int64_t>(r.inputs),
+                          static_cast<std::int64_t>(r.differ)});
+  }
+  return table;
+}
+
 /// The first rows that differed, as files and commands for the CPU.
 void write_counterexamples(const std::vector<VerifyRow>& rows, const std::string& directory,
                            std::ostream& out) {
@@ -125,18 +167,29 @@ void write_counterexamples(const std::vector<VerifyRow>& rows, const std::string
     const std::string files = write("a", instruction.a, e.a.data(), {1, e.k}) +
                               write("b", instruction.b, e.b.data(), {1, e.k}) +
                               write("c", instruction.c, &e.c, {1});
-    char bits[64];
-    std::snprintf(bits, sizeof bits, "hardware 0x%x, model 0x%x", e.hardware, e.model);
-    out << r.instruction << ", " << r.form << ", " << r.operands << ", C " << r.addend << ": "
-        << bits << "\n  binade explain --instruction " << r.instruction << " " << files
-        << "--row 0\n";
+    out << r.instruction << ", " << r.form << ", " << r.operands << ", C " << r.addend
+        << ": hardware " << hex(e.hardware) << ", model " << hex(e.model)
+        << "\n  binade explain --instruction " << r.instruction << " " << files << "--row 0\n";
   }
+}
+
+/// Over all inputs of every conversion instruction; returns how many rows fail.
+std::size_t verify_conversions(const std::string& directory, Session& session) {
+  const auto rows = cuda::verify_conversions();
+  const std::string path = directory + "/verify_conversions.csv";
+  io::write_csv(path, to_csv(conversion_columns(), to_table(rows), "none", session));
+  const std::size_t failed = write_conversions(rows, session.out);
+  session.out << path << "\n\n";
+  return failed;
 }
 
 void run_verify(VerifyCommandOptions options, Session& session) {
   options.with.devices = parse_devices(options.devices);
   cuda::require_device(90, "binade verify");
   const OutputDirectory directory(options.directory);
+  const bool all = options.with.instructions.empty();
+  cuda::select_device(options.with.devices.front());
+  const std::size_t failed = all ? verify_conversions(options.directory, session) : 0;
   Progress progress("verify");
   options.with.progress = [&](double done, double total) {
     progress.show(static_cast<std::size_t>(done / total * 1000), 1000);
@@ -156,6 +209,8 @@ void run_verify(VerifyCommandOptions options, Session& session) {
   std::uint64_t differ = 0;
   for (const VerifyRow& r : rows) differ += r.model == "model" ? r.differ : 0;
   if (differ != 0) throw io::DataError(grouped(differ) + " outputs differ from the model");
+  if (failed != 0)
+    throw io::DataError(grouped(failed) + " conversions are not what their rules say");
 }
 
 }  // namespace
@@ -165,7 +220,8 @@ Command verify_command() {
           "binade verify --outputs 1e9 --out out", [](CLI::App& app) -> Action {
             const auto options = std::make_shared<VerifyCommandOptions>();
             app.add_option("--instruction", options->with.instructions,
-                           "names of instructions; default: all that the device has")
+                           "names of instructions; default: all that the device has, and its "
+                           "conversions over all their inputs")
                 ->type_name("NAME ...");
             app.add_option("--outputs", options->with.outputs, "how many to compare, in all")
                 ->type_name("N")
