@@ -63,7 +63,8 @@ class TileWorker {
                                                                : loops.promote_plain;
     for (std::size_t p = 0; p < chain_.panels(); ++p) {
       const std::size_t at = p * chain_.panel_size();
-      loop({chain + at, sums_.data() + at, sa_.data(), sb_.data() + p * chain_.lanes(), tile.rows});
+      loop({chain + at, sums_.data() + at, sa_.data(), sb_.data() + p * chain_.lanes(), tile.rows,
+            chain_.lanes()});
     }
   }
 
@@ -123,9 +124,9 @@ void gemm(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b
   if (profile.chain == ChainKind::kExact) {
     run_exact(job, output, d);
   } else if (job.setup.double_lanes) {
-    run_tiles<double>(job, output, d, detail::gemm_kernels().double_lanes.lanes);
+    run_tiles<double>(job, output, d, detail::gemm_kernels().double_lanes.widest());
   } else {
-    run_tiles<float>(job, output, d, detail::gemm_kernels().single_lanes.lanes);
+    run_tiles<float>(job, output, d, detail::gemm_kernels().single_lanes.widest());
   }
 }
 
