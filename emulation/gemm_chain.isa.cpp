@@ -13,6 +13,12 @@
 namespace binade::detail::BINADE_ISA {
 namespace {
 
+#if defined(__AVX512F__)
+constexpr int kWideRows = 2;  // 32 registers: two rows share what they load of B
+#else
+constexpr int kWideRows = 1;
+#endif
+
 /// The state of a group in registers.
 template <class L, int rows, int vectors>
 struct Group {
@@ -40,12 +46,14 @@ BINADE_INLINE void exponents_by_code(const ChainPlan& p, const Task& t, std::siz
     const Codes of_b = load<Codes>(b + k * G::lanes);
     for (int r = 0; r < rows; ++r) top[r] = max_of_lanes(top[r], of_b + a[r * t.a_stride + k]);
   }
+  // Widened as a loop over arrays: g++ 12 makes single moves of __builtin_convertvector here.
   for (int r = 0; r < rows; ++r) {
     Code codes[G::lanes];
+    typename L::Int wide[G::lanes];
     store(codes, top[r]);
+    for (std::size_t l = 0; l < G::lanes; ++l) wide[l] = codes[l];
     for (int v = 0; v < vectors; ++v) {
-      using Part = Vector<Code, G::width * sizeof(Code)>;
-      e[r][v] = __builtin_convertvector(load<Part>(codes + v * G::width), typename L::I) +
+      e[r][v] = load<typename L::I>(wide + v * G::width) +
                 static_cast<typename L::Int>(p.code_offset);
     }
   }
@@ -60,81 +68,90 @@ BINADE_INLINE void exponents_by_size(const ChainPlan& p, const Task& t, std::siz
     for (int v = 0; v < vectors; ++v) {
       typename L::R largest{};
       for (int k = 0; k < p.step_k; ++k) {
-        const auto* b = t.b + (k_at + k) * 2 * G::lanes + v * G::width;
-        const auto product = (load<typename L::R>(b) + load<typename L::R>(b + G::lanes)) *
-                             t.a[a_at + r * t.a_stride + k];
-        largest = max_of_lanes(largest, max_of_lanes(product, -product));
+        const auto* b = t.b + (k_at + k) * 3 * G::lanes + v * G::width;
+        const auto x = broadcast<typename L::R>(t.a[a_at + r * t.a_stride + k]);
+        largest = max_of_lanes(largest, magnitude<L>(x) * load<typename L::R>(b));
       }
       e[r][v] = at_least(exponent_of<L>(largest), static_cast<typename L::Int>(p.lowest_exponent));
     }
   }
 }
 
-/// 1.5 * 2^(E - F) with as many bits above the point as Real's mantissa has: M.
+/// M = 1.5 * 2^(E - F + kMantissa). Exponents are compared where they stand in a number's pattern.
 template <class L>
 BINADE_INLINE typename L::R make_start(const ChainPlan& p, typename L::I products,
                                        typename L::R c) {
+  using I = typename L::I;
   using Int = typename L::Int;
-  const auto stored = at_least(exponent_of<L>(c), static_cast<Int>(p.c_emin));
-  const auto zero = typename L::I{} + static_cast<Int>(p.c_zero_exponent);
-  const auto e = max_of_lanes(products, c == typename L::Real{0} ? zero : stored);
-  const Int base = (Int{L::kBias + L::kMantissa} - p.fraction_bits) * (Int{1} << L::kMantissa) +
-                   (Int{1} << (L::kMantissa - 1));
-  return (typename L::R)((e << L::kMantissa) + base);
+  const auto pattern = [](int e) { return (Int{e} + L::kBias) * (Int{1} << L::kMantissa); };
+  const I stored = at_least((I)c & (Int{L::kExponentMask} << L::kMantissa), pattern(p.c_emin));
+  const I of_c = c == typename L::Real{0} ? I{} + pattern(p.c_zero_exponent) : stored;
+  const I of_products = (products << L::kMantissa) + pattern(0);
+  const Int lift = Int{L::kMantissa - p.fraction_bits} * (Int{1} << L::kMantissa);
+  return (typename L::R)(max_of_lanes(of_products, of_c) +
+                         (lift + (Int{1} << (L::kMantissa - 1))));
 }
 
-template <class L>
-BINADE_INLINE typename L::R finish(const ChainPlan& p, typename L::R sum) {
+/// The sums of a group become results.
+template <class L, int rows, int vectors>
+BINADE_INLINE void finish(const ChainPlan& p, typename L::R (&sum)[rows][vectors]) {
   using Int = typename L::Int;
-  if (!p.flat) return round_result<L>(p, sum, p.nearest);
   const Int mask = -(Int{1} << (L::kMantissa - p.result_mantissa_bits));
-  return (typename L::R)((typename L::I)sum & mask);
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
+      sum[r][v] = p.flat ? (typename L::R)((typename L::I)sum[r][v] & mask)
+                         : round_result<L>(p, sum[r][v], p.nearest);
+    }
+  }
 }
 
-/// Terms that are cut: positive and negative ones in sums of their own, rounding toward zero.
+/// Terms whose magnitudes are cut: all of them and the positive ones, toward zero.
 template <class L, int rows, int vectors, class Task>
 BINADE_INLINE void step_cut(const ChainPlan& p, const Task& t, std::size_t a_at, std::size_t k_at,
                             Group<L, rows, vectors>& g, typename L::I (&e)[rows][vectors]) {
   using R = typename L::R;
   using G = Group<L, rows, vectors>;
-  constexpr auto kSign = static_cast<typename L::Int>(typename L::Int{1} << (8 * sizeof(e[0][0][0]) - 1));
-  const typename L::Int flip = p.floors ? 0 : kSign;
-  R start[rows][vectors], up[rows][vectors], down[rows][vectors];
+  R start[rows][vectors], all[rows][vectors], positive[rows][vectors];
   for (int r = 0; r < rows; ++r) {
     for (int v = 0; v < vectors; ++v) {
       const R c = g.c[r][v], m = make_start<L>(p, e[r][v], c);
       start[r][v] = m;
-      up[r][v] = m + (c > R{} ? c : R{});
-      down[r][v] = (R)((typename L::I)m ^ flip) + (c < R{} ? c : R{});
+      all[r][v] = m + magnitude<L>(c);
+      positive[r][v] = m + positive_part<L>(c);
     }
   }
   const auto* a = t.a + a_at;
-  const auto* b = t.b + k_at * 2 * G::lanes;
-  for (int k = 0; k < p.step_k; ++k, b += 2 * G::lanes) {
+  const auto* b = t.b + k_at * 3 * G::lanes;
+  for (int k = 0; k < p.step_k; ++k, b += 3 * G::lanes) {
+    R x[rows];
+    const typename L::Real* half[rows];
     for (int r = 0; r < rows; ++r) {
-      const auto x = a[r * t.a_stride + k];
-      const std::size_t swap = __builtin_signbit(x) ? G::lanes : 0;
-      const auto* to_up = b + swap;
-      const auto* to_down = b + (G::lanes - swap);
-      for (int v = 0; v < vectors; ++v) {
-        up[r][v] = fused(R{} + x, load<R>(to_up + v * G::width), up[r][v]);
-        down[r][v] = fused(R{} + x, load<R>(to_down + v * G::width), down[r][v]);
+      const auto of_a = a[r * t.a_stride + k];
+      x[r] = magnitude<L>(broadcast<R>(of_a));
+      half[r] = b + G::lanes + (sign_mask(of_a) & static_cast<std::ptrdiff_t>(G::lanes));
+    }
+    for (int v = 0; v < vectors; ++v) {
+      R y = load<R>(b + v * G::width);
+      if constexpr (rows > 1) keep(y);
+      for (int r = 0; r < rows; ++r) {
+        all[r][v] = fused(x[r], y, all[r][v]);
+        positive[r][v] = fused(x[r], load<R>(half[r] + v * G::width), positive[r][v]);
       }
     }
   }
   for (int r = 0; r < rows; ++r) {
     for (int v = 0; v < vectors; ++v) {
-      const R m = start[r][v];
-      g.c[r][v] = finish<L>(p, p.floors ? (up[r][v] - m) + (down[r][v] - m) : up[r][v] + down[r][v]);
+      const R up = positive[r][v] - start[r][v], down = positive[r][v] - all[r][v];
+      g.c[r][v] = up + down;
     }
   }
+  finish<L>(p, g.c);
 }
 
-/// Terms that are rounded to nearest even, each by itself.
+/// Terms that are rounded each by itself, by the FPU's mode: to nearest even, or down.
 template <class L, int rows, int vectors, class Task>
-BINADE_INLINE void step_nearest(const ChainPlan& p, const Task& t, std::size_t a_at,
-                                std::size_t k_at, Group<L, rows, vectors>& g,
-                                typename L::I (&e)[rows][vectors]) {
+BINADE_INLINE void step_each(const ChainPlan& p, const Task& t, std::size_t a_at, std::size_t k_at,
+                             Group<L, rows, vectors>& g, typename L::I (&e)[rows][vectors]) {
   using R = typename L::R;
   using G = Group<L, rows, vectors>;
   for (int r = 0; r < rows; ++r) {
@@ -142,16 +159,17 @@ BINADE_INLINE void step_nearest(const ChainPlan& p, const Task& t, std::size_t a
       const R m = make_start<L>(p, e[r][v], g.c[r][v]);
       R sum = (m + g.c[r][v]) - m;
       for (int k = 0; k < p.step_k; ++k) {
-        const R x = R{} + t.a[a_at + r * t.a_stride + k];
-        const auto* b = t.b + (k_at + k) * 2 * G::lanes + v * G::width;
-        sum += fused(x, load<R>(b), fused(x, load<R>(b + G::lanes), m)) - m;
+        const R x = broadcast<R>(t.a[a_at + r * t.a_stride + k]);
+        const auto* b = t.b + ((k_at + k) * 3 + 1) * G::lanes + v * G::width;
+        sum += fused(x, load<R>(b), fused(-x, load<R>(b + G::lanes), m)) - m;
       }
-      g.c[r][v] = finish<L>(p, sum);
+      g.c[r][v] = sum;
     }
   }
+  finish<L>(p, g.c);
 }
 
-template <class L, int rows, int vectors, bool to_nearest>
+template <class L, int rows, int vectors, TermRounding rounding>
 BINADE_INLINE typename L::I chain_group(const ChainPlan& p, const PanelTask<typename L::Real>& t,
                                         std::size_t row) {
   using R = typename L::R;
@@ -178,15 +196,15 @@ BINADE_INLINE typename L::I chain_group(const ChainPlan& p, const PanelTask<type
     } else {
       exponents_by_code<L>(p, t, a_at, k, e);
     }
-    if constexpr (to_nearest) {
-      step_nearest<L>(p, t, a_at, k, g, e);
+    if constexpr (rounding != TermRounding::kCut) {
+      step_each<L>(p, t, a_at, k, g, e);
     } else {
       step_cut<L>(p, t, a_at, k, g, e);
     }
     if (p.bounded) continue;
     for (int r = 0; r < rows; ++r) {
       for (int v = 0; v < vectors; ++v) {
-        g.peak[r][v] = max_of_lanes(g.peak[r][v], max_of_lanes(g.c[r][v], -g.c[r][v]));
+        g.peak[r][v] = max_of_lanes(g.peak[r][v], magnitude<L>(g.c[r][v]));
       }
     }
   }
@@ -204,15 +222,8 @@ BINADE_INLINE typename L::I chain_group(const ChainPlan& p, const PanelTask<type
   return any_lost;
 }
 
-template <class V>
-BINADE_INLINE bool any_lane(const V& v) {
-  bool any = false;
-  for (std::size_t l = 0; l < sizeof(V) / sizeof(v[0]); ++l) any |= v[l] != 0;
-  return any;
-}
-
 /// Not inlined: no operation may leave it for the stretch under another rounding mode.
-template <class L, int rows, int vectors, bool to_nearest>
+template <class L, int rows, int vectors, TermRounding rounding>
 __attribute__((noinline)) bool chain_rows(const ChainPlan& shared_plan,
                                           const PanelTask<typename L::Real>& shared_task) {
   const ChainPlan p = shared_plan;  // locals, so that stores cannot change them
@@ -220,20 +231,22 @@ __attribute__((noinline)) bool chain_rows(const ChainPlan& shared_plan,
   typename L::I lost{};
   std::size_t row = 0;
   for (; row + rows <= t.rows; row += rows) {
-    lost |= chain_group<L, rows, vectors, to_nearest>(p, t, row);
+    lost |= chain_group<L, rows, vectors, rounding>(p, t, row);
   }
   if constexpr (rows > 1) {
-    for (; row < t.rows; ++row) lost |= chain_group<L, 1, vectors, to_nearest>(p, t, row);
+    for (; row < t.rows; ++row) lost |= chain_group<L, 1, vectors, rounding>(p, t, row);
   }
   return any_lane(lost);
 }
 
-template <class L, int rows, int vectors, bool to_nearest>
+template <class L, int rows, int vectors, TermRounding rounding>
 bool chain_loop(const ChainPlan& p, const PanelTask<typename L::Real>& t) {
-  if constexpr (to_nearest) return chain_rows<L, rows, vectors, to_nearest>(p, t);
+  if constexpr (rounding == TermRounding::kNearest) {
+    return chain_rows<L, rows, vectors, rounding>(p, t);
+  }
   const int mode = std::fegetround();
   std::fesetround(FE_TOWARDZERO);
-  const bool lost = chain_rows<L, rows, vectors, to_nearest>(p, t);
+  const bool lost = chain_rows<L, rows, vectors, rounding>(p, t);
   std::fesetround(mode);
   return lost;
 }
@@ -255,16 +268,21 @@ bool join_loop(const ChainPlan& shared_plan, const Real* addend, Real* chain, st
   return any_lane(lost);
 }
 
+template <class L, TermRounding rounding>
+void fill_rounding(GemmLoops<typename L::Real>& loops) {
+  constexpr auto at = static_cast<int>(rounding);
+  loops.chain[0][at] = chain_loop<L, 4, 1, rounding>;
+  loops.chain[1][at] = chain_loop<L, 2, 2, rounding>;
+  loops.chain[2][at] = chain_loop<L, kWideRows, 4, rounding>;
+}
+
 template <class Real>
-constexpr void fill(GemmLoops<Real>& loops) {
+void fill(GemmLoops<Real>& loops) {
   using L = Lane<Real>;
   loops.width = kVectorBytes / sizeof(Real);
-  loops.chain[0][0] = chain_loop<L, 4, 1, false>;
-  loops.chain[1][0] = chain_loop<L, 2, 2, false>;
-  loops.chain[2][0] = chain_loop<L, 1, 4, false>;
-  loops.chain[0][1] = chain_loop<L, 4, 1, true>;
-  loops.chain[1][1] = chain_loop<L, 2, 2, true>;
-  loops.chain[2][1] = chain_loop<L, 1, 4, true>;
+  fill_rounding<L, TermRounding::kCut>(loops);
+  fill_rounding<L, TermRounding::kFloor>(loops);
+  fill_rounding<L, TermRounding::kNearest>(loops);
   loops.join = join_loop<Real>;
 }
 

@@ -4,19 +4,18 @@
 // Layout. A panel of B is `lanes` of its rows (columns of D) turned so that one k is contiguous:
 // the loops run over lanes, an operand of A is a broadcast, and nothing is ever summed across
 // lanes. Operands are decoded once a tile into floating-point numbers with an exponent code beside
-// each. B is there twice, as max(b, 0) and as min(b, 0): one of the two is zero, and whatever the
-// sign of a, one of them gives products that are not negative and the other products that are not
-// positive.
+// each. B is there three times, as |b|, max(b, 0) and max(-b, 0): the sign of a says which of the
+// last two gives the positive products, with zeros in place of the negative ones.
 //
 // Why floating point can carry an integer model. With E known, a product's aligned term is a * b
-// cut to a multiple of u = 2^(E - F). Let P start at M = 1.5 * 2^(E - F + 23) (in fp32; + 52 in
-// fp64): as long as it stays within M +- 2^22 u, its last place is worth u, so that
-// P = fma(a, b, P), rounding toward zero, multiplies exactly, cuts the product and adds it, in one
-// operation, for products that are not negative. Those that are not positive go to N, which starts
-// at -M, so that toward zero is again toward the smaller magnitude. Two fused operations a product
-// on 32-bit lanes, no branch; P + N is the exact sum. Sign-fill alignment (floor) is the same text
-// with N at +M. Alignment to nearest even rounds each term by itself, (fma(a, b, M) - M), and adds.
-// The FPU's rounding mode is toward zero around the loop and what it was elsewhere.
+// cut to a multiple of u = 2^(E - F). Let a sum S start at M = 1.5 * 2^(E - F + 23) (in fp32; + 52
+// in fp64): as long as it stays within M +- 2^22 u, its last place is worth u, so that
+// S = fma(|a|, |b|, S), rounding toward zero, multiplies exactly, cuts the product and adds it, in
+// one operation. One sum takes all magnitudes, another those of the positive products; twice the
+// second less the first is the exact sum of the signed terms. Two fused operations a product, no
+// branch, and |b| is loaded once for several rows of A. Terms that are floored or rounded to
+// nearest go one by one: fma(a, b, M) - M under that rounding mode. The FPU's mode is toward zero
+// around the loops that want it and what it was elsewhere.
 //
 // Bounds. A product lies below 4 * 2^E (two significands below 2), C below 2 * 2^E, so every sum of
 // step_k products and C lies below (4 step_k + 2) 2^F units. Lanes of fp32 need that below 2^22,
@@ -68,7 +67,6 @@ struct ChainPlan {
   double result_max = 0;  ///< beyond it the loops give up: the lane becomes NaN
   bool bounded = false;   ///< no chain can get there
   bool flat = false;      ///< results are cut, and too large for the format's subnormal numbers
-  bool floors = false;    ///< alignment is by floor, else the magnitude is truncated or rounded
   bool normalizes = false;  ///< E comes from the products themselves, else from exponent codes
 };
 
@@ -86,7 +84,8 @@ struct PanelTask {
   const Real* a;          ///< [rows, a_stride]
   const Code* a_code;     ///< [rows, a_stride]
   std::size_t a_stride;   ///< at least depth
-  const Real* b;          ///< [depth, 2, lanes]: max(b, 0), min(b, 0); multiply_add: [depth, lanes]
+  const Real* b;          ///< [depth, 3, lanes]: |b|, max(b, 0), max(-b, 0);
+                          ///< multiply_add: [depth, lanes]
   const Code* b_code;     ///< [depth, lanes]
   Real* chain;            ///< [rows, lanes]; C in, D out; NaN lanes stay NaN
   std::size_t rows, depth;
@@ -101,6 +100,9 @@ struct PromotionTask {
   const float* sb;    ///< [lanes]
   std::size_t rows, lanes;
 };
+
+/// What alignment does to a term, in AlignmentRounding's order.
+enum class TermRounding : std::uint8_t { kCut, kFloor, kNearest };
 
 /// Panels come in three widths, 1, 2 and 4 vectors, so that narrow matrices fill theirs.
 inline constexpr int kPanelWidths = 3;
@@ -120,9 +122,9 @@ struct PanelSource {
 template <class Real>
 struct GemmLoops {
   using Code = typename ExponentCode<Real>::type;
-  /// By width, then by whether terms are rounded to nearest. Returns whether a lane is NaN, which
+  /// By width, then by TermRounding. Returns whether a lane is NaN, which
   /// says that its result left the range: such lanes are left to the scalar core.
-  bool (*chain[kPanelWidths][2])(const ChainPlan&, const PanelTask<Real>&);
+  bool (*chain[kPanelWidths][3])(const ChainPlan&, const PanelTask<Real>&);
   std::size_t width;  ///< lanes of one vector
   /// chain[r, l] = fl(chain + fl(a * b)) in ascending k, without exponent codes; 4 vectors wide.
   void (*multiply_add)(const PanelTask<Real>&);

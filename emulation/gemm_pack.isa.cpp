@@ -58,55 +58,79 @@ void transpose(int word_bytes, const void* in, std::size_t in_rows, std::size_t 
   if (word_bytes == 4) transpose_words<std::uint32_t>(in, in_rows, in_row_bytes, out);
 }
 
-/// A decoded number without its NaN or infinity, and its exponent code.
+/// As many decoded numbers as Real has lanes, without their NaNs and infinities.
+template <class Real>
 struct Split {
-  float value;
-  int code;
-  std::uint32_t special;
+  static constexpr std::size_t width = kVectorBytes / sizeof(Real);
+  using Code = typename ExponentCode<Real>::type;
+  using F = Vector<float, width * sizeof(float)>;
+  using I = Vector<std::int32_t, width * sizeof(float)>;
+  using R = typename Lane<Real>::R;
+
+  F value;
+  I code;
+  I special;  ///< all ones for a NaN or an infinity
+
+  BINADE_INLINE Split(const SplitPlan& p, F x) {
+    const I field = ((I)x >> 23) & 255;
+    special = field == 255;
+    value = (F)((I)x & ~special);
+    const I exponent = at_least(field - 127, p.emin) - p.emin + p.zero_gap;
+    code = value == F{} ? I{} + p.zero_code : exponent;
+  }
+  /// A loop over arrays: g++ 12 makes single moves of __builtin_convertvector to bytes.
+  BINADE_INLINE void store_codes(Code* __restrict codes) const {
+    std::int32_t wide[width];
+    store(wide, code);
+    for (std::size_t l = 0; l < width; ++l) codes[l] = static_cast<Code>(wide[l]);
+  }
+  static BINADE_INLINE R real(F x) { return __builtin_convertvector(x, R); }
 };
-BINADE_INLINE Split split_one(const SplitPlan& p, float x) {
-  const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, x);
-  const std::uint32_t field = (bits >> 23) & 255;
-  const bool finite = field != 255;
-  const float value = finite ? x : 0.0f;
-  const int stored = static_cast<int>(field) - 127;
-  const int exponent = stored > p.emin ? stored : p.emin;
-  return {value, value != 0.0f ? exponent - p.emin + p.zero_gap : p.zero_code, finite ? 0u : 1u};
-}
 
 template <class Real>
-bool split_loop(const SplitPlan& shared_plan, const float* __restrict values, std::size_t count,
-                Real* __restrict out, typename ExponentCode<Real>::type* __restrict code) {
+bool split_loop(const SplitPlan& shared_plan, const float* values, std::size_t count, Real* out,
+                typename ExponentCode<Real>::type* code) {
+  using S = Split<Real>;
   const SplitPlan p = shared_plan;
-  std::uint32_t special = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Split s = split_one(p, values[i]);
-    out[i] = static_cast<Real>(s.value);
-    code[i] = static_cast<typename ExponentCode<Real>::type>(s.code);
+  typename S::I special{};
+  std::size_t i = 0;
+  for (; i + S::width <= count; i += S::width) {
+    const S s(p, load<typename S::F>(values + i));
+    store(out + i, S::real(s.value));
+    s.store_codes(code + i);
     special |= s.special;
   }
-  return special != 0;
+  if (i == count) return any_lane(special);
+  typename S::F rest{};
+  for (std::size_t l = 0; l < S::width && i + l < count; ++l) rest[l] = values[i + l];
+  const S s(p, rest);
+  for (std::size_t l = 0; l < S::width && i + l < count; ++l) {
+    out[i + l] = static_cast<Real>(s.value[l]);
+    code[i + l] = static_cast<typename S::Code>(s.code[l]);
+  }
+  return any_lane(special | s.special);
 }
 
 template <class Real>
-bool split_panel_loop(const SplitPlan& shared_plan, const PanelSource<Real>& s) {
+bool split_panel_loop(const SplitPlan& shared_plan, const PanelSource<Real>& shared_source) {
+  using S = Split<Real>;
   const SplitPlan p = shared_plan;
-  std::uint32_t special = 0;
-  for (std::size_t k = 0; k < s.depth; ++k) {
-    const float* __restrict values =
-        s.values + (s.order == nullptr ? k : s.order[k]) * s.stride;
-    Real* __restrict up = s.b + 2 * k * s.lanes;
-    Real* __restrict down = up + s.lanes;
-    typename ExponentCode<Real>::type* __restrict code = s.b_code + k * s.lanes;
-    for (std::size_t l = 0; l < s.lanes; ++l) {
-      const Split one = split_one(p, values[l]);
-      up[l] = static_cast<Real>(one.value > 0.0f ? one.value : 0.0f);
-      down[l] = static_cast<Real>(one.value < 0.0f ? one.value : 0.0f);
-      code[l] = static_cast<typename ExponentCode<Real>::type>(one.code);
-      special |= one.special;
+  const PanelSource<Real> t = shared_source;
+  typename S::I special{};
+  for (std::size_t k = 0; k < t.depth; ++k) {
+    const float* values = t.values + (t.order == nullptr ? k : t.order[k]) * t.stride;
+    for (std::size_t l = 0; l < t.lanes; l += S::width) {
+      const S s(p, load<typename S::F>(values + l));
+      Real* b = t.b + 3 * k * t.lanes + l;
+      const auto value = S::real(s.value);
+      store(b, magnitude<Lane<Real>>(value));
+      store(b + t.lanes, positive_part<Lane<Real>>(value));
+      store(b + 2 * t.lanes, positive_part<Lane<Real>>(-value));
+      s.store_codes(t.b_code + k * t.lanes + l);
+      special |= s.special;
     }
   }
-  return special != 0;
+  return any_lane(special);
 }
 
 }  // namespace

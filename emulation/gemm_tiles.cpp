@@ -12,7 +12,7 @@ namespace binade::detail {
 namespace {
 
 constexpr std::size_t kDepth = 128;      ///< K elements of A decoded at once
-constexpr std::size_t kPanelDepth = 32;  ///< of B: both halves of a panel take 16 KiB and stay in L1
+constexpr std::size_t kPanelDepth = 32;  ///< of B: a panel takes at most 26 KiB and stays in L1
 constexpr std::size_t kBlockRows = 16;   ///< rows of A decoded in one call
 
 std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
@@ -64,7 +64,6 @@ void set_exponent_codes(ChainSetup& s, const Instruction& i) {
 /// Facts about an instruction that let the loops leave something out.
 void set_shortcuts(ChainPlan& p, const Instruction& i) {
   const DotModel& m = i.model;
-  p.floors = m.alignment == AlignmentRounding::kFloor;
   p.normalizes = m.normalize_products;
   // 2^64 products of the largest operands, and all results are multiples of the smallest one's unit.
   p.bounded = i.a.emax() + i.b.emax() + 2 + 64 < m.result.emax();
@@ -82,7 +81,7 @@ ChainSetup make_chain_setup(const Instruction& i) {
   s.instruction = &i;
   s.double_lanes = !single_lanes_suffice(i);
   s.scalar_only = s.double_lanes && !double_lanes_suffice(i);
-  s.rounds_terms = m.alignment == AlignmentRounding::kNearestEven;
+  s.alignment = static_cast<int>(m.alignment);
   s.plan.step_k = m.step_k;
   s.plan.steps = i.k / m.step_k;
   s.plan.fraction_bits = m.alignment_fraction_bits;
@@ -170,7 +169,7 @@ void TileChain<Real>::start(const Tile& tile) {
   panels_ = ceil_div(tile.cols, lanes_);
   a_values_.resize(tile.rows * depth_max_);
   a_codes_.resize(tile.rows * depth_max_);
-  b_values_.resize((is_chain() ? 2 : 1) * lanes_ * panel_depth_);
+  b_values_.resize((is_chain() ? 3 : 1) * lanes_ * panel_depth_);
   b_codes_.resize(lanes_ * panel_depth_);
   chain_.resize(panels_ * panel_size());
 }
@@ -277,7 +276,7 @@ bool TileChain<Real>::run_panel(std::size_t panel, std::size_t at, std::size_t d
     return false;
   }
   if (setup_.plan.added_last) return run_joined(task);
-  return loops_.chain[width_][setup_.rounds_terms](setup_.plan, task);
+  return loops_.chain[width_][setup_.alignment](setup_.plan, task);
 }
 
 /// Instruction by instruction: each starts from zero, and then joins what was there.
@@ -291,10 +290,10 @@ bool TileChain<Real>::run_joined(const PanelTask<Real>& task) {
     PanelTask<Real> one = task;
     one.a += k;
     one.a_code += k;
-    one.b += 2 * k * lanes_;
+    one.b += 3 * k * lanes_;
     one.b_code += k * lanes_;
     one.depth = unit_;
-    lost |= loops_.chain[width_][setup_.rounds_terms](setup_.plan, one);
+    lost |= loops_.chain[width_][setup_.alignment](setup_.plan, one);
     lost |= loops_.join(setup_.plan, addend_.data(), task.chain, panel_size());
   }
   return lost;

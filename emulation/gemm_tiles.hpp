@@ -25,7 +25,7 @@ struct ChainSetup {
   ChainMode mode = ChainMode::kMultiplyAdd;
   const Instruction* instruction = nullptr;
   bool double_lanes = false;  ///< whether lanes of fp32 would not be exact
-  bool rounds_terms = false;  ///< whether terms are rounded to nearest, not cut
+  int alignment = 0;          ///< the model's, as an index of the loops
   bool scalar_only = false;   ///< whether no lanes are: every output goes through the scalar core
   ChainPlan plan;
   SplitPlan split_a{}, split_b{};

@@ -42,13 +42,35 @@ template <class V>
 BINADE_INLINE void store(void* p, const V& v) {
   __builtin_memcpy(p, &v, sizeof(V));
 }
+/// Keeps a vector that was loaded in a register, where the compiler would load it at each use.
+template <class V>
+BINADE_INLINE void keep(V& v) {
+#if defined(__AVX512F__)
+  __asm__("" : "+v"(v));
+#elif defined(__x86_64__)
+  __asm__("" : "+x"(v));
+#else
+  static_cast<void>(v);
+#endif
+}
 template <class V>
 BINADE_INLINE V max_of_lanes(V a, V b) {
   return a > b ? a : b;
 }
 template <class V, class T>
+BINADE_INLINE V broadcast(T x) {
+  return x - V{};  // x itself, -0 too, where V{} + x would be an addition
+}
+template <class V, class T>
 BINADE_INLINE V at_least(V a, T floor) {
   return max_of_lanes(a, V{} + floor);
+}
+
+template <class V>
+BINADE_INLINE bool any_lane(const V& v) {
+  bool any = false;
+  for (std::size_t l = 0; l < sizeof(V) / sizeof(v[0]); ++l) any |= v[l] != 0;
+  return any;
 }
 
 /// a * b + c. Where there is no such instruction the product is rounded as well, which changes
@@ -120,6 +142,24 @@ struct Lane<double> {
   }
 #endif
 };
+
+template <class L>
+BINADE_INLINE typename L::R magnitude(typename L::R x) {
+  constexpr auto kAbs = static_cast<typename L::Int>(~typename L::Int{0} ^
+                                                     (typename L::Int{1} << (8 * sizeof(typename L::Int) - 1)));
+  return (typename L::R)((typename L::I)x & kAbs);
+}
+template <class L>
+BINADE_INLINE typename L::R positive_part(typename L::R x) {
+  return (typename L::R)max_of_lanes((typename L::I)x, typename L::I{});
+}
+/// All ones for negative numbers, -0 among them.
+BINADE_INLINE std::ptrdiff_t sign_mask(float x) {
+  return __builtin_bit_cast(std::int32_t, x) >> 31;
+}
+BINADE_INLINE std::ptrdiff_t sign_mask(double x) {
+  return __builtin_bit_cast(std::int64_t, x) >> 63;
+}
 
 /// x to the nearest integer, ties to even.
 template <class L>
