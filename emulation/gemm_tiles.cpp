@@ -15,6 +15,7 @@ constexpr std::size_t kDepth = 128;      ///< K elements of A decoded at once
 constexpr std::size_t kPanelDepth = 32;  ///< of B: a panel takes at most 26 KiB and stays in L1
 constexpr std::size_t kBlockRows = 16;   ///< rows of A decoded in one call
 
+std::size_t round_up(std::size_t x, std::size_t unit) { return ceil_div(x, unit) * unit; }
 std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
 
 /// Whether a step's sum of products and C stays below 2^bits units: see gemm_kernels.hpp.
@@ -167,11 +168,20 @@ void TileChain<Real>::start(const Tile& tile) {
   while (is_chain() && width_ > 0 && tile.cols <= loops_.lanes(width_ - 1)) --width_;
   lanes_ = loops_.lanes(width_);
   panels_ = ceil_div(tile.cols, lanes_);
-  a_values_.resize(tile.rows * depth_max_);
-  a_codes_.resize(tile.rows * depth_max_);
-  b_values_.resize((is_chain() ? 3 : 1) * lanes_ * panel_depth_);
-  b_codes_.resize(lanes_ * panel_depth_);
-  chain_.resize(panels_ * panel_size());
+  const std::size_t rows_of_a = std::min(kBlockRows, tile.rows);
+  const std::size_t turned = round_up(lanes_, 16) * round_up(panel_depth_, 16);
+  const std::size_t block = std::max(rows_of_a * depth_max_, turned);
+  arena_.lay_out(piece(codes_, block * std::max(bytes_of(a_.format), bytes_of(b_.format))),
+                 piece(turned_, turned * bytes_of(b_.format)),
+                 piece(values_, 2 * block),
+                 piece(a_values_, tile.rows * depth_max_),
+                 piece(a_codes_, tile.rows * depth_max_),
+                 piece(b_values_, (is_chain() ? 3 : 1) * lanes_ * panel_depth_),
+                 piece(b_codes_, lanes_ * panel_depth_),
+                 piece(chain_, panels_ * panel_size()),
+                 piece(addend_, setup_.plan.added_last ? panel_size() : 0),
+                 piece(a_special_, tile.rows),
+                 piece(b_special_, panels_ * lanes_));
 }
 
 /// Decodes some rows of A, padded with zeros to the depth of this round.
@@ -179,16 +189,14 @@ template <class Real>
 void TileChain<Real>::unpack_rows(std::size_t row, std::size_t rows, std::size_t k0,
                                   std::size_t count) {
   const std::size_t bytes = bytes_of(a_.format), size = rows * depth_;
-  codes_.resize(size * bytes);
-  values_.resize(2 * size);
   const auto* source = static_cast<const std::byte*>(a_.codes);
   for (std::size_t r = 0; r < rows; ++r) {
-    std::byte* target = codes_.data() + r * depth_ * bytes;
+    std::byte* target = codes_ + r * depth_ * bytes;
     std::memcpy(target, source + ((tile_.row + row + r) * k_ + k0) * bytes, count * bytes);
     std::memset(target + count * bytes, 0, (depth_ - count) * bytes);
   }
-  float* values = values_.data();
-  decode(a_.format, codes_.data(), std::span(values, size));
+  float* values = values_;
+  decode(a_.format, codes_, std::span(values, size));
   for (std::size_t r = 0; r < rows && count < depth_; ++r) {  // not every format has a zero
     std::fill(values + r * depth_ + count, values + (r + 1) * depth_, 0.0f);
   }
@@ -198,17 +206,18 @@ void TileChain<Real>::unpack_rows(std::size_t row, std::size_t rows, std::size_t
     }
     values += size;
   }
-  Real* out = a_values_.data() + row * depth_;
+  Real* out = a_values_ + row * depth_;
   if (!is_chain()) {
     std::copy_n(values, size, out);
     return;
   }
-  Code* codes = a_codes_.data() + row * depth_;
+  Code* codes = a_codes_ + row * depth_;
   if (!loops_.split(setup_.split_a, values, size, out, codes)) return;
   for (std::size_t r = 0; r < rows; ++r) {  // which of them was it?
     const std::size_t at = r * depth_;
     if (loops_.split(setup_.split_a, values + at, depth_, out + at, codes + at)) {
       a_special_[row + r] = 1;
+      specials_ = true;
     }
   }
 }
@@ -224,38 +233,37 @@ void TileChain<Real>::unpack_a(std::size_t k0, std::size_t count) {
 template <class Real>
 void TileChain<Real>::unpack_panel(std::size_t panel, std::size_t k0, std::size_t count,
                                    std::size_t depth) {
-  const std::size_t bytes = bytes_of(b_.format), block = 16 / bytes;
-  const std::size_t row_bytes = ceil_div(depth * bytes, 16) * 16;
-  const std::size_t stride = ceil_div(lanes_, block) * block;
+  const std::size_t bytes = bytes_of(b_.format);
+  const std::size_t row_bytes = round_up(depth * bytes, 16);
+  const std::size_t stride = round_up(lanes_, 16 / bytes);
   const std::size_t cols = std::min(lanes_, tile_.cols - panel * lanes_);
-  codes_.resize(stride * row_bytes);
-  turned_.resize(stride * row_bytes);
-  values_.resize(stride * depth);
   const auto* source = static_cast<const std::byte*>(b_.codes);
   for (std::size_t l = 0; l < cols; ++l) {
     const std::size_t col = tile_.col + panel * lanes_ + l;
-    std::memcpy(codes_.data() + l * row_bytes, source + (col * k_ + k0) * bytes, count * bytes);
+    std::memcpy(codes_ + l * row_bytes, source + (col * k_ + k0) * bytes, count * bytes);
   }
-  kernels_.transpose(static_cast<int>(bytes), codes_.data(), stride, row_bytes, turned_.data());
-  float* values = values_.data();
-  decode(b_.format, turned_.data(), std::span(values, stride * count));
+  kernels_.transpose(static_cast<int>(bytes), codes_, stride, row_bytes, turned_);
+  float* values = values_;
+  decode(b_.format, turned_, std::span(values, stride * count));
   std::fill(values + stride * count, values + stride * depth, 0.0f);
   for (std::size_t k = 0; k < count && cols < lanes_; ++k) {
     std::fill(values + k * stride + cols, values + k * stride + lanes_, 0.0f);
   }
   if (!is_chain()) {
     for (std::size_t k = 0; k < depth; ++k) {
-      std::copy_n(values + k * stride, lanes_, b_values_.data() + k * lanes_);
+      std::copy_n(values + k * stride, lanes_, b_values_ + k * lanes_);
     }
     return;
   }
   const std::size_t* order = panel_order_.empty() ? nullptr : panel_order_.data();
-  const PanelSource<Real> panel_source{values, stride, order, depth, lanes_, b_values_.data(),
-                                       b_codes_.data()};
+  const PanelSource<Real> panel_source{values, stride, order, depth, lanes_, b_values_,
+                                       b_codes_};
   if (!loops_.split_panel(setup_.split_b, panel_source)) return;
   for (std::size_t k = 0; k < count; ++k) {  // which columns were they?
     for (std::size_t l = 0; l < cols; ++l) {
-      if (!std::isfinite(values[k * stride + l])) b_special_[panel * lanes_ + l] = 1;
+      if (std::isfinite(values[k * stride + l])) continue;
+      b_special_[panel * lanes_ + l] = 1;
+      specials_ = true;
     }
   }
 }
@@ -263,12 +271,12 @@ void TileChain<Real>::unpack_panel(std::size_t panel, std::size_t k0, std::size_
 /// The panel's next `depth` elements, which lie in A at `at`. Returns whether a result was lost.
 template <class Real>
 bool TileChain<Real>::run_panel(std::size_t panel, std::size_t at, std::size_t depth) {
-  const PanelTask<Real> task{a_values_.data() + at,
-                             a_codes_.data() + at,
+  const PanelTask<Real> task{a_values_ + at,
+                             a_codes_ + at,
                              depth_,
-                             b_values_.data(),
-                             b_codes_.data(),
-                             chain_.data() + panel * panel_size(),
+                             b_values_,
+                             b_codes_,
+                             chain_ + panel * panel_size(),
                              tile_.rows,
                              depth};
   if (!is_chain()) {
@@ -282,10 +290,9 @@ bool TileChain<Real>::run_panel(std::size_t panel, std::size_t at, std::size_t d
 /// Instruction by instruction: each starts from zero, and then joins what was there.
 template <class Real>
 bool TileChain<Real>::run_joined(const PanelTask<Real>& task) {
-  addend_.resize(panel_size());
   bool lost = false;
   for (std::size_t k = 0; k < task.depth; k += unit_) {
-    std::copy_n(task.chain, panel_size(), addend_.data());
+    std::copy_n(task.chain, panel_size(), addend_);
     std::fill_n(task.chain, panel_size(), Real{0});
     PanelTask<Real> one = task;
     one.a += k;
@@ -294,22 +301,24 @@ bool TileChain<Real>::run_joined(const PanelTask<Real>& task) {
     one.b_code += k * lanes_;
     one.depth = unit_;
     lost |= loops_.chain[width_][setup_.alignment](setup_.plan, one);
-    lost |= loops_.join(setup_.plan, addend_.data(), task.chain, panel_size());
+    lost |= loops_.join(setup_.plan, addend_, task.chain, panel_size());
   }
   return lost;
 }
 
 template <class Real>
-const Real* TileChain<Real>::run(std::size_t k0, std::size_t k1) {
+Real* TileChain<Real>::run(std::size_t k0, std::size_t k1) {
   constexpr Real kNan = std::numeric_limits<Real>::quiet_NaN();
-  a_special_.assign(tile_.rows, 0);
-  b_special_.assign(panels_ * lanes_, 0);
+  std::fill_n(a_special_, tile_.rows, std::uint8_t{0});
+  std::fill_n(b_special_, panels_ * lanes_, std::uint8_t{0});
+  specials_ = false;
+  const std::size_t size = panels_ * panel_size();
   if (setup_.scalar_only) {
-    std::fill(chain_.begin(), chain_.end(), kNan);
+    std::fill_n(chain_, size, kNan);
     repair(k0, k1);
-    return chain_.data();
+    return chain_;
   }
-  std::fill(chain_.begin(), chain_.end(), Real{0});
+  std::fill_n(chain_, size, Real{0});
   bool lost = false;
   for (std::size_t at = k0; at < k1; at += depth_max_) {
     const std::size_t count = std::min(depth_max_, k1 - at);
@@ -323,22 +332,19 @@ const Real* TileChain<Real>::run(std::size_t k0, std::size_t k1) {
       }
     }
   }
-  const auto any = [](const std::vector<std::uint8_t>& flags) {
-    return std::find(flags.begin(), flags.end(), 1) != flags.end();
-  };
-  if (any(a_special_) || any(b_special_)) {
+  if (specials_) {
     give_up_specials();
     lost = true;
   }
   if (lost) repair(k0, k1);
-  return chain_.data();
+  return chain_;
 }
 
 /// Rows and columns with a NaN or an infinity: the loops took them for zeros.
 template <class Real>
 void TileChain<Real>::give_up_specials() {
   for (std::size_t p = 0; p < panels_; ++p) {
-    Real* chain = chain_.data() + p * panel_size();
+    Real* chain = chain_ + p * panel_size();
     for (std::size_t r = 0; r < tile_.rows; ++r) {
       for (std::size_t l = 0; l < lanes(); ++l) {
         if (a_special_[r] != 0 || b_special_[p * lanes() + l] != 0) {
@@ -354,7 +360,7 @@ template <class Real>
 void TileChain<Real>::repair(std::size_t k0, std::size_t k1) {
   constexpr std::size_t kBatch = 256;
   std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < chain_.size(); ++i) {
+  for (std::size_t i = 0; i < panels_ * panel_size(); ++i) {
     const std::size_t col = i / panel_size() * lanes() + i % lanes();
     if (!std::isnan(chain_[i])) continue;
     if (col >= tile_.cols) {

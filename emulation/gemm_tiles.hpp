@@ -46,33 +46,44 @@ struct Tile {
 std::vector<Tile> make_tiles(std::size_t m, std::size_t n, std::size_t lanes, int threads,
                              std::size_t side = 256);
 
-/// Room for numbers, on the boundary of a cache line: the loops read whole vectors.
-template <class T>
-class Scratch {
+/// One allocation cut into arrays that start on cache lines, because the loops read whole vectors
+/// and small products feel every call of malloc.
+class Arena {
  public:
-  /// Room for `count`, with anything in it.
-  void resize(std::size_t count) {
-    if (count > room_) {
-      data_.reset(static_cast<T*>(::operator new(count * sizeof(T), kLine)));
-      room_ = count;
+  template <class T>
+  struct Piece {
+    T*& place;
+    std::size_t count;
+  };
+  /// Places arrays with anything in them; what was laid out before is gone.
+  template <class... T>
+  void lay_out(Piece<T>... pieces) {
+    std::size_t bytes = 0;
+    ((bytes += size_of(pieces)), ...);
+    if (bytes > room_) {
+      data_.reset(static_cast<std::byte*>(::operator new(bytes, kLine)));
+      room_ = bytes;
     }
-    size_ = count;
+    std::byte* at = data_.get();
+    ((pieces.place = reinterpret_cast<T*>(at), at += size_of(pieces)), ...);
   }
-  T* data() { return data_.get(); }
-  const T* data() const { return data_.get(); }
-  std::size_t size() const { return size_; }
-  T& operator[](std::size_t i) { return data_.get()[i]; }
-  T* begin() { return data(); }
-  T* end() { return data() + size_; }
 
  private:
   static constexpr std::align_val_t kLine{64};
   struct Free {
-    void operator()(T* p) const { ::operator delete(p, kLine); }
+    void operator()(std::byte* p) const { ::operator delete(p, kLine); }
   };
-  std::unique_ptr<T, Free> data_;
-  std::size_t room_ = 0, size_ = 0;
+  template <class T>
+  static std::size_t size_of(Piece<T> p) {
+    return (p.count * sizeof(T) + 63) / 64 * 64;
+  }
+  std::unique_ptr<std::byte, Free> data_;
+  std::size_t room_ = 0;
 };
+template <class T>
+Arena::Piece<T> piece(T*& place, std::size_t count) {
+  return {place, count};
+}
 
 /// One thread's scratch for one tile at a time.
 template <class Real>
@@ -83,7 +94,7 @@ class TileChain {
   void start(const Tile& tile);
   /// The chain over k0 <= k < k1 from zero; k0 is a multiple of the instruction's k.
   /// Returns panels() arrays [tile.rows, lanes()]; what stands past the tile's columns is no result.
-  const Real* run(std::size_t k0, std::size_t k1);
+  Real* run(std::size_t k0, std::size_t k1);
 
   std::size_t lanes() const { return lanes_; }
   std::size_t panels() const { return panels_; }
@@ -117,12 +128,14 @@ class TileChain {
   int width_ = kPanelWidths - 1;
   std::size_t lanes_ = 0, panels_ = 0;
   Tile tile_{};
-  Scratch<std::byte> codes_, turned_;
-  Scratch<float> values_;
-  Scratch<Real> a_values_, b_values_, chain_, addend_;
-  Scratch<Code> a_codes_, b_codes_;
+  Arena arena_;
+  std::byte *codes_ = nullptr, *turned_ = nullptr;
+  float* values_ = nullptr;
+  Real *a_values_ = nullptr, *b_values_ = nullptr, *chain_ = nullptr, *addend_ = nullptr;
+  Code *a_codes_ = nullptr, *b_codes_ = nullptr;
+  std::uint8_t *a_special_ = nullptr, *b_special_ = nullptr;  ///< rows and columns to give up
+  bool specials_ = false;                                     ///< whether there are any
   std::vector<std::size_t> panel_order_;
-  std::vector<std::uint8_t> a_special_, b_special_;
 };
 
 extern template class TileChain<float>;

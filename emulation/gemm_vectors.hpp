@@ -68,9 +68,11 @@ BINADE_INLINE V at_least(V a, T floor) {
 
 template <class V>
 BINADE_INLINE bool any_lane(const V& v) {
-  bool any = false;
-  for (std::size_t l = 0; l < sizeof(V) / sizeof(v[0]); ++l) any |= v[l] != 0;
-  return any;
+  std::uint32_t words[sizeof(V) / 4];  // a loop over an array: single lanes are slow to get at
+  store(words, v);
+  std::uint32_t seen = 0;
+  for (std::size_t i = 0; i < sizeof(V) / 4; ++i) seen |= words[i];
+  return seen != 0;
 }
 
 /// a * b + c. Where there is no such instruction the product is rounded as well, which changes
