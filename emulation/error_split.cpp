@@ -114,8 +114,8 @@ Stage chain_stage(const detail::GemmJob& job, const detail::ChainSetup& setup, s
 
 Stage chain_stage(const detail::GemmJob& job, const detail::ChainSetup& setup) {
   const detail::GemmKernels& kernels = detail::gemm_kernels();
-  return setup.double_lanes ? chain_stage<double>(job, setup, kernels.double_lanes.lanes)
-                            : chain_stage<float>(job, setup, kernels.single_lanes.lanes);
+  return setup.double_lanes ? chain_stage<double>(job, setup, kernels.double_lanes.widest())
+                            : chain_stage<float>(job, setup, kernels.single_lanes.widest());
 }
 
 /// Stages 3 and 4; empty stages stand for the one before.

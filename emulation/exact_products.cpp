@@ -228,7 +228,7 @@ void exact_products(const GemmOperand& a, const ScaleGrid& scale_a, const GemmOp
     return;
   }
   const std::vector<Tile> tiles =
-      make_tiles(a.rows, b.rows, gemm_kernels().double_lanes.lanes, workers, kSide);
+      make_tiles(a.rows, b.rows, gemm_kernels().double_lanes.widest(), workers, kSide);
 #pragma omp parallel num_threads(workers)
   {
     DoubleProducts products(a, scale_a, b, scale_b, k);

@@ -31,23 +31,28 @@ class TileWorker {
 
   void run(const Tile& tile) {
     chain_.start(tile);
+    // Rows that follow each other in D are rounded together.
+    block_rows_ = tile.cols == job_.b.rows ? std::max<std::size_t>(1, kBlock / tile.cols) : 1;
     const std::size_t size = chain_.panels() * chain_.panel_size();
-    sums_.assign(size, 0.0f);
-    sa_.assign(tile.rows, 1.0f);
-    sb_.assign(chain_.panels() * chain_.lanes(), 1.0f);
-    for (std::size_t k0 = 0; k0 < job_.k; k0 += job_.interval) {
-      const Real* chain = chain_.run(k0, std::min(job_.k, k0 + job_.interval));
-      if (job_.promotes) {
-        promote(tile, chain, k0);
-      } else {
-        std::transform(chain, chain + size, sums_.begin(),
-                       [](Real x) { return static_cast<float>(x); });
-      }
+    const std::size_t cols = chain_.panels() * chain_.lanes();
+    arena_.lay_out(detail::piece(sums_, job_.promotes ? size : 0), detail::piece(sa_, tile.rows),
+                   detail::piece(sb_, cols), detail::piece(block_, block_rows_ * tile.cols));
+    std::fill_n(sa_, tile.rows, 1.0f);
+    std::fill_n(sb_, cols, 1.0f);
+    if (!job_.promotes) {
+      finish(tile, chain_.run(0, job_.k));
+      return;
     }
-    finish(tile);
+    std::fill_n(sums_, size, 0.0f);
+    for (std::size_t k0 = 0; k0 < job_.k; k0 += job_.interval) {
+      promote(tile, chain_.run(k0, std::min(job_.k, k0 + job_.interval)), k0);
+    }
+    finish(tile, sums_);
   }
 
  private:
+  static constexpr std::size_t kBlock = 4096;  ///< outputs rounded at once, if rows are short
+
   void load_scales(const Tile& tile, std::size_t k0) {
     for (std::size_t r = 0; r < tile.rows; ++r) sa_[r] = job_.scale_a.at(tile.row + r, k0);
     for (std::size_t c = 0; c < tile.cols; ++c) sb_[c] = job_.scale_b.at(tile.col + c, k0);
@@ -61,29 +66,42 @@ class TileWorker {
                       : order == ScaleOrder::kPromoteFmaAThenB ? loops.promote_a_then_b
                       : order == ScaleOrder::kPromoteFmaBThenA ? loops.promote_b_then_a
                                                                : loops.promote_plain;
+    const std::size_t lanes = chain_.lanes();
     for (std::size_t p = 0; p < chain_.panels(); ++p) {
       const std::size_t at = p * chain_.panel_size();
-      loop({chain + at, sums_.data() + at, sa_.data(), sb_.data() + p * chain_.lanes(), tile.rows});
+      loop({chain + at, sums_ + at, sa_, sb_ + p * lanes, tile.rows, lanes});
     }
   }
 
   /// The epilogue: scales that come last, then one rounding to the output.
-  void finish(const Tile& tile) {
+  template <class Sum>
+  void finish(const Tile& tile, const Sum* sums) {
     const bool epilogue = !scales_at_promotion(job_.profile.scale_order);
-    const bool has_scales = !job_.scale_a.empty() || !job_.scale_b.empty();
-    if (epilogue) load_scales(tile, 0);
-    row_.resize(tile.cols);
-    for (std::size_t r = 0; r < tile.rows; ++r) {
-      for (std::size_t c = 0; c < tile.cols; ++c) {
-        const float acc = sums_[chain_.place(r, c)];
-        row_[c] =
-            epilogue && has_scales ? scaled(job_.profile.scale_order, acc, sa_[r], sb_[c]) : acc;
-      }
-      const std::size_t bytes = static_cast<std::size_t>(output_.container_bits()) / 8;
+    const bool scales = epilogue && (!job_.scale_a.empty() || !job_.scale_b.empty());
+    if (scales) load_scales(tile, 0);
+    const std::size_t bytes = static_cast<std::size_t>(output_.container_bits()) / 8;
+    for (std::size_t r = 0; r < tile.rows; r += block_rows_) {
+      const std::size_t rows = std::min(block_rows_, tile.rows - r);
+      for (std::size_t i = 0; i < rows; ++i) gather(tile, sums, r + i, scales, i);
       const std::size_t first = (tile.row + r) * job_.b.rows + tile.col;
       // From fp32 to fp32 as well: the cast makes every NaN the canonical one.
-      cast(kFp32Format, row_.data(), output_, d_ + first * bytes, tile.cols,
+      cast(kFp32Format, block_, output_, d_ + first * bytes, rows * tile.cols,
            output_rules(output_));
+    }
+  }
+
+  /// One row of the tile, out of its panels.
+  template <class Sum>
+  void gather(const Tile& tile, const Sum* sums, std::size_t row, bool scales, std::size_t place) {
+    const std::size_t lanes = chain_.lanes();
+    for (std::size_t col = 0; col < tile.cols; col += lanes) {
+      const Sum* from = sums + chain_.place(row, col);
+      float* to = block_ + place * tile.cols + col;
+      const std::size_t count = std::min(lanes, tile.cols - col);
+      for (std::size_t c = 0; c < count; ++c) to[c] = static_cast<float>(from[c]);
+      for (std::size_t c = 0; c < count && scales; ++c) {
+        to[c] = scaled(job_.profile.scale_order, to[c], sa_[row], sb_[col + c]);
+      }
     }
   }
 
@@ -91,12 +109,18 @@ class TileWorker {
   FloatFormat output_;
   std::byte* d_;
   detail::TileChain<Real> chain_;
-  std::vector<float> sums_, sa_, sb_, row_;
+  detail::Arena arena_;
+  float *sums_ = nullptr, *sa_ = nullptr, *sb_ = nullptr, *block_ = nullptr;
+  std::size_t block_rows_ = 1;
 };
 
 template <class Real>
 void run_tiles(const GemmJob& job, FloatFormat output, void* d, std::size_t lanes) {
   const std::vector<Tile> tiles = detail::make_tiles(job.a.rows, job.b.rows, lanes, job.threads);
+  if (tiles.size() == 1) {  // no team, which would take longer to gather than a small product
+    TileWorker<Real>(job, output, d).run(tiles[0]);
+    return;
+  }
 #pragma omp parallel num_threads(job.threads)
   {
     TileWorker<Real> worker(job, output, d);
@@ -123,9 +147,9 @@ void gemm(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b
   if (profile.chain == ChainKind::kExact) {
     run_exact(job, output, d);
   } else if (job.setup.double_lanes) {
-    run_tiles<double>(job, output, d, detail::gemm_kernels().double_lanes.lanes);
+    run_tiles<double>(job, output, d, detail::gemm_kernels().double_lanes.widest());
   } else {
-    run_tiles<float>(job, output, d, detail::gemm_kernels().single_lanes.lanes);
+    run_tiles<float>(job, output, d, detail::gemm_kernels().single_lanes.widest());
   }
 }
 

@@ -1,377 +1,296 @@
-// The GEMM loops: chains of dot-add steps, plain multiply-add, promotion. gemm_kernels.hpp says why
-// the layout is right and what bounds keep it exact.
+// Chains of dot-add steps: gemm_kernels.hpp says why a fused operation that rounds toward zero is a
+// step's multiplication, alignment and sum, and what bounds keep it exact.
 //
 // Compiled once per instruction set; everything lives in the anonymous namespace inside BINADE_ISA.
-// Vectors are the compilers' own vector types, as wide as the instruction set's registers: the text
-// is the same for every width, and the sums stay in registers.
-#include "gemm_kernels.hpp"
+// A group of `rows` rows of A by `vectors` vectors of lanes keeps all its sums in registers. Four
+// vectors by one row need B read once a row and are best; narrow panels take more rows instead,
+// because a fused operation waits four or five cycles for the one before it in the same sum.
+#include <cfenv>
+
+#include "gemm_loops.hpp"
+#include "gemm_vectors.hpp"
 
 namespace binade::detail::BINADE_ISA {
 namespace {
 
-#define BINADE_INLINE inline __attribute__((always_inline))
-
-#if defined(__AVX512BW__)
-constexpr std::size_t kVectorBytes = 64;
-#elif defined(__AVX2__)
-constexpr std::size_t kVectorBytes = 32;
+#if defined(__AVX512F__)
+constexpr int kWideRows = 2;  // 32 registers: two rows share what they load of B
 #else
-constexpr std::size_t kVectorBytes = 16;
+constexpr int kWideRows = 1;
 #endif
 
-template <class T, std::size_t bytes>
-struct VectorOf {
-  typedef T type __attribute__((vector_size(bytes)));
-};
-template <class T, std::size_t bytes = kVectorBytes>
-using Vector = typename VectorOf<T, bytes>::type;
+/// The state of a group in registers.
+template <class L, int rows, int vectors>
+struct Group {
+  using R = typename L::R;
+  using I = typename L::I;
+  static constexpr std::size_t width = sizeof(R) / sizeof(typename L::Real);
+  static constexpr std::size_t lanes = width * vectors;
 
-template <class V>
-BINADE_INLINE V load(const void* p) {
-  V v;
-  __builtin_memcpy(&v, p, sizeof(V));
-  return v;
-}
-template <class V>
-BINADE_INLINE void store(void* p, const V& v) {
-  __builtin_memcpy(p, &v, sizeof(V));
-}
-
-/// What depends on the kind of lane. A term is an aligned product: int32 in fp32 lanes, where the
-/// conversion truncates, and an integral fp64 in fp64 lanes, where it is a rounding.
-template <class Real_>
-struct Lane;
-
-template <>
-struct Lane<float> {
-  using Real = float;
-  using Int = std::int32_t;
-  using R = Vector<float>;
-  using I = Vector<std::int32_t>;
-  using Term = I;
-  static constexpr int kMantissa = 23, kBias = 127;
-  static constexpr Int kExponentMask = 255;
-  static constexpr float kMagic = 0x1.8p23f;  // adding it rounds to an integer
-
-  static BINADE_INLINE Term truncate(R x) { return __builtin_convertvector(x, I); }
-  static BINADE_INLINE R real(Term t) { return __builtin_convertvector(t, R); }
-  static BINADE_INLINE Term nearest(R x) { return truncate((x + kMagic) - kMagic); }
-  static BINADE_INLINE Term floor(R x) {
-    const Term t = truncate(x);
-    return t + (x < real(t));  // a true lane is -1
-  }
+  R c[rows][vectors];
+  R peak[rows][vectors];  ///< the largest magnitude among results
 };
 
-template <>
-struct Lane<double> {
-  using Real = double;
-  using Int = std::int64_t;
-  using R = Vector<double>;
-  using I = Vector<std::int64_t>;
-  using Term = R;
-  static constexpr int kMantissa = 52, kBias = 1023;
-  static constexpr Int kExponentMask = 2047;
-  static constexpr double kMagic = 0x1.8p52;
-
-  static BINADE_INLINE R real(Term t) { return t; }
-  static BINADE_INLINE Term nearest(R x) { return (x + kMagic) - kMagic; }
-#if defined(__x86_64__) && !defined(__SSE4_1__)
-  // No instruction rounds towards zero: round the magnitude to nearest, step back where that went
-  // up, and give the sign back.
-  static BINADE_INLINE Term truncate(R x) {
-    const I sign = I(x) & (std::int64_t{1} << 63);
-    const R magnitude = R(I(x) ^ sign);
-    R y = (magnitude + 0x1p52) - 0x1p52;
-    y -= R(I(R{} + 1.0) & (y > magnitude));
-    return R(I(y) | sign);
+/// E of the products, by the exponent codes: one vector of codes covers a panel.
+template <class L, int rows, int vectors, class Task>
+BINADE_INLINE void exponents_by_code(const ChainPlan& p, const Task& t, std::size_t a_at,
+                                     std::size_t k_at, typename L::I (&e)[rows][vectors]) {
+  using Code = typename Task::Code;
+  using G = Group<L, rows, vectors>;
+  using Codes = Vector<Code, G::lanes * sizeof(Code)>;
+  Codes top[rows];
+  for (int r = 0; r < rows; ++r) top[r] = Codes{} + static_cast<Code>(p.lowest_code);
+  const Code* a = t.a_code + a_at;
+  const Code* b = t.b_code + k_at * G::lanes;
+  for (int k = 0; k < p.step_k; ++k) {
+    const Codes of_b = load<Codes>(b + k * G::lanes);
+    for (int r = 0; r < rows; ++r) top[r] = max_of_lanes(top[r], of_b + a[r * t.a_stride + k]);
   }
-#else
-  static BINADE_INLINE Term truncate(R x) {
-    R t;
-    for (std::size_t i = 0; i < sizeof(R) / sizeof(double); ++i) t[i] = __builtin_trunc(x[i]);
-    return t;
+  // Widened as a loop over arrays: g++ 12 makes single moves of __builtin_convertvector here.
+  for (int r = 0; r < rows; ++r) {
+    Code codes[G::lanes];
+    typename L::Int wide[G::lanes];
+    store(codes, top[r]);
+    for (std::size_t l = 0; l < G::lanes; ++l) wide[l] = codes[l];
+    for (int v = 0; v < vectors; ++v) {
+      e[r][v] = load<typename L::I>(wide + v * G::width) +
+                static_cast<typename L::Int>(p.code_offset);
+    }
   }
-#endif
-  static BINADE_INLINE Term floor(R x) {
-    const Term t = truncate(x);
-    return t - R(I(R{} + 1.0) & (x < t));
+}
+
+/// E of the products where it is that of the largest product's leading bit.
+template <class L, int rows, int vectors, class Task>
+BINADE_INLINE void exponents_by_size(const ChainPlan& p, const Task& t, std::size_t a_at,
+                                     std::size_t k_at, typename L::I (&e)[rows][vectors]) {
+  using G = Group<L, rows, vectors>;
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
+      typename L::R largest{};
+      for (int k = 0; k < p.step_k; ++k) {
+        const auto* b = t.b + (k_at + k) * 3 * G::lanes + v * G::width;
+        const auto x = broadcast<typename L::R>(t.a[a_at + r * t.a_stride + k]);
+        largest = max_of_lanes(largest, magnitude<L>(x) * load<typename L::R>(b));
+      }
+      e[r][v] = at_least(exponent_of<L>(largest), static_cast<typename L::Int>(p.lowest_exponent));
+    }
   }
-};
+}
 
-constexpr int kGroup = 4;  // vectors of Real to a panel; as many as sums that fit in registers
-
-template <class Real>
-constexpr std::size_t kLanes = kGroup* kVectorBytes / sizeof(Real);
-
-/// 2^e for exponents that are normal in Real.
+/// M = 1.5 * 2^(E - F + kMantissa). Exponents are compared where they stand in a number's pattern.
 template <class L>
-BINADE_INLINE typename L::R power_of_two(typename L::I e) {
-  return (typename L::R)((e + L::kBias) << L::kMantissa);
-}
-/// Exponent of the leading bit; far below everything for zeros.
-template <class L>
-BINADE_INLINE typename L::I exponent_of(typename L::R x) {
-  return (((typename L::I)x >> L::kMantissa) & L::kExponentMask) - L::kBias;
-}
-template <class V>
-BINADE_INLINE V max_of_lanes(V a, V b) {
-  return a > b ? a : b;
-}
-template <class V, class T>
-BINADE_INLINE V at_least(V a, T floor) {
-  return max_of_lanes(a, V{} + floor);
-}
-
-template <class L, AlignmentRounding alignment>
-BINADE_INLINE typename L::Term align(typename L::R x) {
-  if constexpr (alignment == AlignmentRounding::kFloor) return L::floor(x);
-  if constexpr (alignment == AlignmentRounding::kNearestEven) return L::nearest(x);
-  return L::truncate(x);
-}
-
-/// x rounded once to the result format; x holds the sum exactly.
-template <class L>
-BINADE_INLINE typename L::R round_result(const ChainPlan& p, typename L::R x, bool nearest) {
+BINADE_INLINE typename L::R make_start(const ChainPlan& p, typename L::I products,
+                                       typename L::R c) {
+  using I = typename L::I;
   using Int = typename L::Int;
-  const auto ulp =
-      at_least(exponent_of<L>(x), static_cast<Int>(p.result_emin)) - Int{p.result_mantissa_bits};
-  const auto units = x * power_of_two<L>(-ulp);
-  const auto whole = L::real(nearest ? L::nearest(units) : L::truncate(units));
-  return whole * power_of_two<L>(ulp) + typename L::Real{0};  // -0 becomes +0
+  const auto pattern = [](int e) { return (Int{e} + L::kBias) * (Int{1} << L::kMantissa); };
+  const I stored = at_least((I)c & (Int{L::kExponentMask} << L::kMantissa), pattern(p.c_emin));
+  const I of_c = c == typename L::Real{0} ? I{} + pattern(p.c_zero_exponent) : stored;
+  const I of_products = (products << L::kMantissa) + pattern(0);
+  const Int lift = Int{L::kMantissa - p.fraction_bits} * (Int{1} << L::kMantissa);
+  return (typename L::R)(max_of_lanes(of_products, of_c) +
+                         (lift + (Int{1} << (L::kMantissa - 1))));
 }
 
-/// The state of one step in registers.
-template <class L>
-struct StepState {
-  typename L::R scale[kGroup], unit[kGroup];  // 2^(F - E) and its inverse
-  typename L::Term sum[kGroup];
-};
-
-/// Pass 1: the largest exponent of the products, by the exponent codes or, where products are
-/// normalised, by the largest product itself.
-template <class L, bool normalized, class Task>
-BINADE_INLINE void largest_exponents(const ChainPlan& p, const Task& t, std::size_t a_at,
-                                     std::size_t k_at, typename L::I* exponent) {
-  using Real = typename L::Real;
+/// The sums of a group become results.
+template <class L, int rows, int vectors>
+BINADE_INLINE void finish(const ChainPlan& p, typename L::R (&sum)[rows][vectors]) {
   using Int = typename L::Int;
-  constexpr std::size_t lanes = kLanes<Real>, width = lanes / kGroup;
-  if constexpr (normalized) {
-    typename L::R largest[kGroup] = {};
-    for (int k = 0; k < p.step_k; ++k) {
-      for (int v = 0; v < kGroup; ++v) {
-        const auto b = load<typename L::R>(t.b + (k_at + k) * lanes + v * width);
-        const auto product = b * t.a[a_at + k];
-        largest[v] = max_of_lanes(largest[v], max_of_lanes(product, -product));
+  const Int mask = -(Int{1} << (L::kMantissa - p.result_mantissa_bits));
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
+      sum[r][v] = p.flat ? (typename L::R)((typename L::I)sum[r][v] & mask)
+                         : round_result<L>(p, sum[r][v], p.nearest);
+    }
+  }
+}
+
+/// Terms whose magnitudes are cut: all of them and the positive ones, toward zero.
+template <class L, int rows, int vectors, class Task>
+BINADE_INLINE void step_cut(const ChainPlan& p, const Task& t, std::size_t a_at, std::size_t k_at,
+                            Group<L, rows, vectors>& g, typename L::I (&e)[rows][vectors]) {
+  using R = typename L::R;
+  using G = Group<L, rows, vectors>;
+  R start[rows][vectors], all[rows][vectors], positive[rows][vectors];
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
+      const R c = g.c[r][v], m = make_start<L>(p, e[r][v], c);
+      start[r][v] = m;
+      all[r][v] = m + magnitude<L>(c);
+      positive[r][v] = m + positive_part<L>(c);
+    }
+  }
+  const auto* a = t.a + a_at;
+  const auto* b = t.b + k_at * 3 * G::lanes;
+  for (int k = 0; k < p.step_k; ++k, b += 3 * G::lanes) {
+    R x[rows];
+    const typename L::Real* half[rows];
+    for (int r = 0; r < rows; ++r) {
+      const auto of_a = a[r * t.a_stride + k];
+      x[r] = magnitude<L>(broadcast<R>(of_a));
+      half[r] = b + G::lanes + (sign_mask(of_a) & static_cast<std::ptrdiff_t>(G::lanes));
+    }
+    for (int v = 0; v < vectors; ++v) {
+      R y = load<R>(b + v * G::width);
+      if constexpr (rows > 1) keep(y);
+      for (int r = 0; r < rows; ++r) {
+        all[r][v] = fused(x[r], y, all[r][v]);
+        positive[r][v] = fused(x[r], load<R>(half[r] + v * G::width), positive[r][v]);
       }
     }
-    for (int v = 0; v < kGroup; ++v) exponent[v] = exponent_of<L>(largest[v]);
-  } else {
-    using Code = typename Task::Code;
-    using Codes = Vector<Code>;
-    static_assert(sizeof(Codes) == lanes * sizeof(Code), "one vector of codes covers a panel");
-    Codes top{};
-    for (int k = 0; k < p.step_k; ++k) {
-      const Codes b = load<Codes>(t.b_code + (k_at + k) * lanes);
-      top = max_of_lanes(top, b + t.a_code[a_at + k]);
-    }
-    Code codes[lanes];
-    store(codes, top);
-    for (int v = 0; v < kGroup; ++v) {
-      exponent[v] =
-          __builtin_convertvector(load<Vector<Code, width * sizeof(Code)>>(codes + v * width),
-                                  typename L::I) +
-          Int{p.code_offset};
+  }
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
+      const R up = positive[r][v] - start[r][v], down = positive[r][v] - all[r][v];
+      g.c[r][v] = up + down;
     }
   }
+  finish<L>(p, g.c);
 }
 
-/// E, and C aligned to it.
-template <class L, AlignmentRounding alignment>
-BINADE_INLINE void begin_step(const ChainPlan& p, const typename L::I* products,
-                              const typename L::R* c, StepState<L>& s) {
-  using Int = typename L::Int;
-  for (int v = 0; v < kGroup; ++v) {
-    const auto stored = at_least(exponent_of<L>(c[v]), static_cast<Int>(p.c_emin));
-    const auto zero = typename L::I{} + Int{p.c_zero_exponent};
-    const auto of_c = c[v] == typename L::Real{0} ? zero : stored;
-    const auto e = at_least(max_of_lanes(products[v], of_c), static_cast<Int>(p.lowest_exponent));
-    s.scale[v] = power_of_two<L>(p.fraction_bits - e);
-    s.unit[v] = power_of_two<L>(e - p.fraction_bits);
-    s.sum[v] = align<L, alignment>(c[v] * s.scale[v]);
+/// Terms that are rounded each by itself, by the FPU's mode: to nearest even, or down.
+template <class L, int rows, int vectors, class Task>
+BINADE_INLINE void step_each(const ChainPlan& p, const Task& t, std::size_t a_at, std::size_t k_at,
+                             Group<L, rows, vectors>& g, typename L::I (&e)[rows][vectors]) {
+  using R = typename L::R;
+  using G = Group<L, rows, vectors>;
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
+      const R m = make_start<L>(p, e[r][v], g.c[r][v]);
+      R sum = (m + g.c[r][v]) - m;
+      for (int k = 0; k < p.step_k; ++k) {
+        const R x = broadcast<R>(t.a[a_at + r * t.a_stride + k]);
+        const auto* b = t.b + ((k_at + k) * 3 + 1) * G::lanes + v * G::width;
+        sum += fused(x, load<R>(b), fused(-x, load<R>(b + G::lanes), m)) - m;
+      }
+      g.c[r][v] = sum;
+    }
   }
+  finish<L>(p, g.c);
 }
 
-template <class L, AlignmentRounding alignment, bool normalized, class Task>
-BINADE_INLINE void step(const ChainPlan& p, const Task& t, std::size_t a_at, std::size_t k_at,
-                        bool nearest, typename L::R* c) {
+template <class L, int rows, int vectors, TermRounding rounding>
+BINADE_INLINE typename L::I chain_group(const ChainPlan& p, const PanelTask<typename L::Real>& t,
+                                        std::size_t row) {
+  using R = typename L::R;
   using Real = typename L::Real;
-  constexpr std::size_t lanes = kLanes<Real>, width = lanes / kGroup;
-  typename L::I exponent[kGroup];
-  largest_exponents<L, normalized>(p, t, a_at, k_at, exponent);
-  StepState<L> s;
-  begin_step<L, alignment>(p, exponent, c, s);
-  // Pass 2: four operations a product.
-  const Real* a = t.a + a_at;
-  const Real* b = t.b + k_at * lanes;
-  for (int k = 0; k < p.step_k; ++k) {
-    for (int v = 0; v < kGroup; ++v) {
-      const auto product = load<typename L::R>(b + k * lanes + v * width) * a[k];
-      s.sum[v] += align<L, alignment>(product * s.scale[v]);
+  using G = Group<L, rows, vectors>;
+  const Real largest = static_cast<Real>(p.result_max);
+  G g;
+  typename L::I lost[rows][vectors], any_lost{};
+  Real* chain = t.chain + row * G::lanes;
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
+      const R c = load<R>(chain + r * G::lanes + v * G::width);
+      lost[r][v] = c != c;
+      g.c[r][v] = p.bounded ? c : lost[r][v] ? R{} : c;
+      g.peak[r][v] = R{};
     }
   }
-  for (int v = 0; v < kGroup; ++v) {
-    c[v] = round_result<L>(p, L::real(s.sum[v]) * s.unit[v], nearest);
+  const auto step_k = static_cast<std::size_t>(p.step_k);
+  for (std::size_t k = 0; k < t.depth; k += step_k) {
+    typename L::I e[rows][vectors];
+    const std::size_t a_at = row * t.a_stride + k;
+    if (p.normalizes) {
+      exponents_by_size<L>(p, t, a_at, k, e);
+    } else {
+      exponents_by_code<L>(p, t, a_at, k, e);
+    }
+    if constexpr (rounding != TermRounding::kCut) {
+      step_each<L>(p, t, a_at, k, g, e);
+    } else {
+      step_cut<L>(p, t, a_at, k, g, e);
+    }
+    if (p.bounded) continue;
+    for (int r = 0; r < rows; ++r) {
+      for (int v = 0; v < vectors; ++v) {
+        g.peak[r][v] = max_of_lanes(g.peak[r][v], magnitude<L>(g.c[r][v]));
+      }
+    }
   }
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
+      R c = g.c[r][v];
+      if (!p.bounded) {
+        lost[r][v] |= g.peak[r][v] > largest;
+        c = lost[r][v] ? R{} + static_cast<Real>(__builtin_nanf("")) : c;
+        any_lost |= lost[r][v];
+      }
+      store(chain + r * G::lanes + v * G::width, c);
+    }
+  }
+  return any_lost;
 }
 
-template <class Real, AlignmentRounding alignment, bool normalized>
-bool chain_loop(const ChainPlan& shared_plan, const PanelTask<Real>& shared_task) {
+/// Not inlined: no operation may leave it for the stretch under another rounding mode.
+template <class L, int rows, int vectors, TermRounding rounding>
+__attribute__((noinline)) bool chain_rows(const ChainPlan& shared_plan,
+                                          const PanelTask<typename L::Real>& shared_task) {
+  const ChainPlan p = shared_plan;  // locals, so that stores cannot change them
+  const PanelTask<typename L::Real> t = shared_task;
+  typename L::I lost{};
+  std::size_t row = 0;
+  for (; row + rows <= t.rows; row += rows) {
+    lost |= chain_group<L, rows, vectors, rounding>(p, t, row);
+  }
+  if constexpr (rows > 1) {
+    for (; row < t.rows; ++row) lost |= chain_group<L, 1, vectors, rounding>(p, t, row);
+  }
+  return any_lane(lost);
+}
+
+template <class L, int rows, int vectors, TermRounding rounding>
+bool chain_loop(const ChainPlan& p, const PanelTask<typename L::Real>& t) {
+  if constexpr (rounding == TermRounding::kNearest) {
+    return chain_rows<L, rows, vectors, rounding>(p, t);
+  }
+  const int mode = std::fegetround();
+  std::fesetround(FE_TOWARDZERO);
+  const bool lost = chain_rows<L, rows, vectors, rounding>(p, t);
+  std::fesetround(mode);
+  return lost;
+}
+
+template <class Real>
+bool join_loop(const ChainPlan& shared_plan, const Real* addend, Real* chain, std::size_t count) {
   using L = Lane<Real>;
   using R = typename L::R;
-  constexpr std::size_t lanes = kLanes<Real>, width = lanes / kGroup;
-  const ChainPlan p = shared_plan;  // locals, so that stores cannot change them
-  const PanelTask<Real> t = shared_task;
+  constexpr std::size_t width = sizeof(R) / sizeof(Real);
+  const ChainPlan p = shared_plan;
   const Real largest = static_cast<Real>(p.result_max);
-  const std::size_t step_k = static_cast<std::size_t>(p.step_k);
-  typename L::I any_lost{};
-  for (std::size_t row = 0; row < t.rows; ++row) {
-    Real* chain = t.chain + row * lanes;
-    R c[kGroup];
-    typename L::I lost[kGroup];
-    for (int v = 0; v < kGroup; ++v) {
-      c[v] = load<R>(chain + v * width);
-      lost[v] = c[v] != c[v];
-      c[v] = lost[v] ? R{} : c[v];
-    }
-    std::size_t k = 0;
-    for (std::size_t i = 0; i < t.instructions; ++i) {
-      R addend[kGroup];
-      for (int v = 0; v < kGroup; ++v) {
-        addend[v] = c[v];
-        if (p.added_last) c[v] = R{};
-      }
-      for (int s = 0; s < p.steps; ++s, k += step_k) {
-        step<L, alignment, normalized>(p, t, row * t.depth + k, k, p.nearest, c);
-        for (int v = 0; v < kGroup; ++v) lost[v] |= (c[v] > largest) | (c[v] < -largest);
-      }
-      if (!p.added_last) continue;
-      for (int v = 0; v < kGroup; ++v) {
-        c[v] = round_result<L>(p, c[v] + addend[v], true);
-        lost[v] |= (c[v] > largest) | (c[v] < -largest);
-      }
-    }
-    for (int v = 0; v < kGroup; ++v) {
-      store(chain + v * width, lost[v] ? R{} + static_cast<Real>(__builtin_nanf("")) : c[v]);
-      any_lost |= lost[v];
-    }
+  typename L::I lost{};
+  for (std::size_t i = 0; i < count; i += width) {
+    const R d = round_result<L>(p, load<R>(chain + i) + load<R>(addend + i), true);
+    const typename L::I over = (d > largest) | (d < -largest) | (d != d);
+    store(chain + i, over ? R{} + static_cast<Real>(__builtin_nanf("")) : d);
+    lost |= over;
   }
-  bool any = false;
-  for (std::size_t l = 0; l < width; ++l) any |= any_lost[l] != 0;
-  return any;
+  return any_lane(lost);
+}
+
+template <class L, TermRounding rounding>
+void fill_rounding(GemmLoops<typename L::Real>& loops) {
+  constexpr auto at = static_cast<int>(rounding);
+  loops.chain[0][at] = chain_loop<L, 4, 1, rounding>;
+  loops.chain[1][at] = chain_loop<L, 2, 2, rounding>;
+  loops.chain[2][at] = chain_loop<L, kWideRows, 4, rounding>;
 }
 
 template <class Real>
-void multiply_add_loop(const PanelTask<Real>& shared_task) {
-  using R = typename Lane<Real>::R;
-  constexpr std::size_t lanes = kLanes<Real>, width = lanes / kGroup;
-  const PanelTask<Real> t = shared_task;
-  for (std::size_t row = 0; row < t.rows; ++row) {
-    R sum[kGroup];
-    for (int v = 0; v < kGroup; ++v) sum[v] = load<R>(t.chain + row * lanes + v * width);
-    const Real* a = t.a + row * t.depth;
-    for (std::size_t k = 0; k < t.depth; ++k) {
-      for (int v = 0; v < kGroup; ++v) sum[v] += load<R>(t.b + k * lanes + v * width) * a[k];
-    }
-    for (int v = 0; v < kGroup; ++v) store(t.chain + row * lanes + v * width, sum[v]);
-  }
-}
-
-template <class Real, class Promote>
-BINADE_INLINE void promote_loop(const PromotionTask<Real>& shared_task, Promote promote) {
-  constexpr std::size_t lanes = kLanes<Real>;
-  const PromotionTask<Real> t = shared_task;
-  for (std::size_t row = 0; row < t.rows; ++row) {
-    const Real* __restrict chain = t.chain + row * lanes;
-    float* __restrict sum = t.sum + row * lanes;
-    const float sa = t.sa[row];
-    for (std::size_t l = 0; l < lanes; ++l) {
-      sum[l] = promote(static_cast<float>(chain[l]), sa, t.sb[l], sum[l]);
-    }
-  }
-}
-
-template <class Real>
-void promote_plain(const PromotionTask<Real>& t) {
-  promote_loop(
-      t,
-      [](float chain, float, float, float s) __attribute__((always_inline)) { return s + chain; });
-}
-template <class Real>
-void promote_product(const PromotionTask<Real>& t) {
-  promote_loop(
-      t, [](float chain, float sa, float sb, float s)
-             __attribute__((always_inline)) { return __builtin_fmaf(sa * sb, chain, s); });
-}
-template <class Real>
-void promote_a_then_b(const PromotionTask<Real>& t) {
-  promote_loop(
-      t, [](float chain, float sa, float sb, float s)
-             __attribute__((always_inline)) { return __builtin_fmaf(chain * sa, sb, s); });
-}
-template <class Real>
-void promote_b_then_a(const PromotionTask<Real>& t) {
-  promote_loop(
-      t, [](float chain, float sa, float sb, float s)
-             __attribute__((always_inline)) { return __builtin_fmaf(chain * sb, sa, s); });
-}
-
-template <class Real>
-bool split_loop(const SplitPlan& shared_plan, const float* values, std::size_t count, Real* out,
-                typename ExponentCode<Real>::type* code) {
-  using Code = typename ExponentCode<Real>::type;
-  const SplitPlan p = shared_plan;
-  std::uint32_t special = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, values[i]);
-    const std::uint32_t field = (bits >> 23) & 255;
-    const bool finite = field != 255;
-    const float value = finite ? values[i] : 0.0f;
-    const int stored = static_cast<int>(field) - 127;
-    const int exponent = stored > p.emin ? stored : p.emin;
-    out[i] = static_cast<Real>(value);
-    code[i] = static_cast<Code>(value != 0.0f ? exponent - p.emin + p.zero_gap : p.zero_code);
-    special |= finite ? 0u : 1u;
-  }
-  return special != 0;
-}
-
-template <class Real, AlignmentRounding alignment>
-constexpr void fill_chain(GemmLoops<Real>& loops) {
-  loops.chain[static_cast<int>(alignment)][0] = chain_loop<Real, alignment, false>;
-  loops.chain[static_cast<int>(alignment)][1] = chain_loop<Real, alignment, true>;
-}
-
-template <class Real>
-constexpr GemmLoops<Real> make_loops() {
-  GemmLoops<Real> loops{};
-  loops.lanes = kLanes<Real>;
-  fill_chain<Real, AlignmentRounding::kTruncate>(loops);
-  fill_chain<Real, AlignmentRounding::kFloor>(loops);
-  fill_chain<Real, AlignmentRounding::kNearestEven>(loops);
-  loops.multiply_add = multiply_add_loop<Real>;
-  loops.promote_plain = promote_plain<Real>;
-  loops.promote_product = promote_product<Real>;
-  loops.promote_a_then_b = promote_a_then_b<Real>;
-  loops.promote_b_then_a = promote_b_then_a<Real>;
-  loops.split = split_loop<Real>;
-  return loops;
+void fill(GemmLoops<Real>& loops) {
+  using L = Lane<Real>;
+  loops.width = kVectorBytes / sizeof(Real);
+  fill_rounding<L, TermRounding::kCut>(loops);
+  fill_rounding<L, TermRounding::kFloor>(loops);
+  fill_rounding<L, TermRounding::kNearest>(loops);
+  loops.join = join_loop<Real>;
 }
 
 }  // namespace
 
-const GemmKernels& gemm_kernels() {
-  static constexpr GemmKernels kernels{make_loops<float>(), make_loops<double>()};
-  return kernels;
+void fill_chain_loops(GemmKernels& k) {
+  fill(k.single_lanes);
+  fill(k.double_lanes);
 }
 
 }  // namespace binade::detail::BINADE_ISA

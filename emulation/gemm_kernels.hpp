@@ -1,22 +1,28 @@
 // The table of GEMM loops, one instance an instruction set, and the layout they work on. Private to
 // this folder.
 //
-// Layout. A tile holds the values of its operands as floating-point numbers, decoded once a tile,
-// with an exponent code beside each. A keeps its rows; B is turned into panels of `lanes` columns
-// in which one k is contiguous: the loops run over lanes (columns n), an operand of A is a
-// broadcast and nothing is ever summed across lanes.
+// Layout. A panel of B is `lanes` of its rows (columns of D) turned so that one k is contiguous:
+// the loops run over lanes, an operand of A is a broadcast, and nothing is ever summed across
+// lanes. Operands are decoded once a tile into floating-point numbers with an exponent code beside
+// each. B is there three times, as |b|, max(b, 0) and max(-b, 0): the sign of a says which of the
+// last two gives the positive products, with zeros in place of the negative ones.
 //
-// Why floating point can carry an integer model: with E known, a product's aligned term is
-// a * b * 2^(F - E) cut to an integer, as the value already holds its exponent. The product of the
-// significands is exact, the scaling by a power of two is exact, and the cut is one conversion. So
-// the inner loop has four operations (multiply, multiply, convert, add) on lanes of 32 bits and no
-// branch.
+// Why floating point can carry an integer model. With E known, a product's aligned term is a * b
+// cut to a multiple of u = 2^(E - F). Let a sum S start at M = 1.5 * 2^(E - F + 23) (in fp32; + 52
+// in fp64): as long as it stays within M +- 2^22 u, its last place is worth u, so that
+// S = fma(|a|, |b|, S), rounding toward zero, multiplies exactly, cuts the product and adds it, in
+// one operation. One sum takes all magnitudes, another those of the positive products; twice the
+// second less the first is the exact sum of the signed terms. Two fused operations a product, no
+// branch, and |b| is loaded once for several rows of A. Terms that are floored or rounded to
+// nearest go one by one: fma(a, b, M) - M under that rounding mode. The FPU's mode is toward zero
+// around the loops that want it and what it was elsewhere.
 //
 // Bounds. A product lies below 4 * 2^E (two significands below 2), C below 2 * 2^E, so every sum of
-// step_k products and C lies below (4 step_k + 2) 2^F units. Lanes of fp32 need that below 2^24,
-// products of at most 24 bits, and exponents within +-40 a product: F = 13, step_k = 32 gives less
-// than 2^20.1. Lanes of fp64 need the sum below 2^53 and serve everything else: F = 25 with 16
-// products of fp16, bf16 or tf32 gives less than 2^31.1. What fits neither goes to the scalar core.
+// step_k products and C lies below (4 step_k + 2) 2^F units. Lanes of fp32 need that below 2^22,
+// products of at most 24 bits (for instruction sets without a fused operation), and exponents
+// within +-40 a product: F = 13, step_k = 32 gives less than 2^20.1. Lanes of fp64 need the sum
+// below 2^51 and serve everything else: F = 25 with 16 products of fp16, bf16 or tf32 gives less
+// than 2^31.1. What fits neither goes to the scalar core.
 #pragma once
 
 #include <cstddef>
@@ -53,11 +59,15 @@ struct ChainPlan {
   bool nearest = false;     ///< the result's rounding: nearest even, else toward zero
   int code_offset = 0;      ///< sum of codes -> exponent
   int lowest_exponent = 0;  ///< E is never below this
+  int lowest_code = 0;      ///< the code where maxima start: lowest_exponent's, if it has one
   int c_emin = 0;           ///< stored exponent of C's subnormals
   int c_zero_exponent = 0;  ///< what a C of zero counts as
   int result_mantissa_bits = 13;
   int result_emin = 0;
   double result_max = 0;  ///< beyond it the loops give up: the lane becomes NaN
+  bool bounded = false;   ///< no chain can get there
+  bool flat = false;      ///< results are cut, and too large for the format's subnormal numbers
+  bool normalizes = false;  ///< E comes from the products themselves, else from exponent codes
 };
 
 /// How decoded fp32 values become operands.
@@ -67,16 +77,18 @@ struct SplitPlan {
   int zero_code;  ///< code of zeros
 };
 
-/// One panel: `rows` rows of A against `lanes` columns of B over `instructions` instructions.
+/// One panel: `rows` rows of A against `lanes` columns of B over some instructions.
 template <class Real>
 struct PanelTask {
   using Code = typename ExponentCode<Real>::type;
-  const Real* a;       ///< [rows, depth]
-  const Code* a_code;  ///< [rows, depth]
-  const Real* b;       ///< [depth, lanes]
-  const Code* b_code;  ///< [depth, lanes]
-  Real* chain;         ///< [rows, lanes]; C in, D out; NaN lanes stay NaN
-  std::size_t rows, depth, instructions;
+  const Real* a;          ///< [rows, a_stride]
+  const Code* a_code;     ///< [rows, a_stride]
+  std::size_t a_stride;   ///< at least depth
+  const Real* b;          ///< [depth, 3, lanes]: |b|, max(b, 0), max(-b, 0);
+                          ///< multiply_add: [depth, lanes]
+  const Code* b_code;     ///< [depth, lanes]
+  Real* chain;            ///< [rows, lanes]; C in, D out; NaN lanes stay NaN
+  std::size_t rows, depth;
 };
 
 /// Scales at one promotion: sum[r, l] takes chain[r, l] in under sa[r] and sb[l].
@@ -86,31 +98,60 @@ struct PromotionTask {
   float* sum;         ///< [rows, lanes]
   const float* sa;    ///< [rows]
   const float* sb;    ///< [lanes]
-  std::size_t rows;
+  std::size_t rows, lanes;
+};
+
+/// What alignment does to a term, in AlignmentRounding's order.
+enum class TermRounding : std::uint8_t { kCut, kFloor, kNearest };
+
+/// Panels come in three widths, 1, 2 and 4 vectors, so that narrow matrices fill theirs.
+inline constexpr int kPanelWidths = 3;
+
+/// The rows of B that a panel is made of, and where its operands go.
+template <class Real>
+struct PanelSource {
+  using Code = typename ExponentCode<Real>::type;
+  const float* values;       ///< [depth, stride], decoded
+  std::size_t stride;
+  const std::size_t* order;  ///< [depth]: which row of values is which; null where they agree
+  std::size_t depth, lanes;
+  Real* b;       ///< as in PanelTask
+  Code* b_code;
 };
 
 template <class Real>
 struct GemmLoops {
   using Code = typename ExponentCode<Real>::type;
-  std::size_t lanes;
-  /// By alignment, then by whether products are normalised. Returns whether a lane is NaN, which
+  /// By width, then by TermRounding. Returns whether a lane is NaN, which
   /// says that its result left the range: such lanes are left to the scalar core.
-  bool (*chain[3][2])(const ChainPlan&, const PanelTask<Real>&);
-  /// chain[r, l] = fl(chain + fl(a * b)) in ascending k, without exponent codes.
+  bool (*chain[kPanelWidths][3])(const ChainPlan&, const PanelTask<Real>&);
+  std::size_t width;  ///< lanes of one vector
+  /// chain[r, l] = fl(chain + fl(a * b)) in ascending k, without exponent codes; 4 vectors wide.
   void (*multiply_add)(const PanelTask<Real>&);
+  /// chain = chain + addend rounded to the result format, to nearest even (AddendRule::kAddedLast);
+  /// NaN where that leaves the range. Returns as chain.
+  bool (*join)(const ChainPlan&, const Real* addend, Real* chain, std::size_t count);
   /// s = fl(s + chain), then by ScaleOrder: product, A then B, B then A.
   void (*promote_plain)(const PromotionTask<Real>&);
   void (*promote_product)(const PromotionTask<Real>&);
   void (*promote_a_then_b)(const PromotionTask<Real>&);
   void (*promote_b_then_a)(const PromotionTask<Real>&);
-  /// Decoded values to operands; returns whether a NaN or infinity was among them (which becomes a
-  /// zero).
+  /// Decoded values of A to operands; returns whether a NaN or infinity was among them (which
+  /// becomes a zero).
   bool (*split)(const SplitPlan&, const float* values, std::size_t count, Real* out, Code* code);
+  /// The same for a panel of B.
+  bool (*split_panel)(const SplitPlan&, const PanelSource<Real>&);
+
+  std::size_t lanes(int panel_width) const { return width << panel_width; }
+  std::size_t widest() const { return lanes(kPanelWidths - 1); }
 };
 
 struct GemmKernels {
   GemmLoops<float> single_lanes;
   GemmLoops<double> double_lanes;
+  /// out[k, l] = in[l, k]: words of 1, 2 or 4 bytes, rows of whole 16-byte blocks in both.
+  void (*transpose)(int word_bytes, const void* in, std::size_t in_rows, std::size_t in_row_bytes,
+                    void* out);
 };
 
 namespace baseline {

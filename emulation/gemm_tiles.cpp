@@ -11,8 +11,11 @@
 namespace binade::detail {
 namespace {
 
-constexpr std::size_t kDepth = 128;  ///< K elements decoded at once: a panel of B stays in L1
+constexpr std::size_t kDepth = 128;      ///< K elements of A decoded at once
+constexpr std::size_t kPanelDepth = 32;  ///< of B: a panel takes at most 26 KiB and stays in L1
+constexpr std::size_t kBlockRows = 16;   ///< rows of A decoded in one call
 
+std::size_t round_up(std::size_t x, std::size_t unit) { return ceil_div(x, unit) * unit; }
 std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
 
 /// Whether a step's sum of products and C stays below 2^bits units: see gemm_kernels.hpp.
@@ -26,11 +29,8 @@ bool single_lanes_suffice(const Instruction& i) {
   constexpr int kReach = 40;  // exponents of a product; 2^(F - E) and its inverse stay normal
   const bool small_exponents =
       i.a.emax() + i.b.emax() <= kReach && operand_emin(m, i.a) + operand_emin(m, i.b) >= -kReach;
-  const bool conversions_fit =  // adding 1.5 * 2^23 rounds numbers up to 2^22
-      (m.result_rounding == Rounding::kTowardZero || m.result.mantissa_bits <= 20) &&
-      (m.alignment != AlignmentRounding::kNearestEven || m.alignment_fraction_bits <= 20);
-  return small_exponents && conversions_fit && i.a.precision() + i.b.precision() <= 24 &&
-         m.addend == AddendRule::kAligned && m.min_exponent <= kReach && sum_fits(m, 24) &&
+  return small_exponents && i.a.precision() + i.b.precision() <= 24 &&
+         m.addend == AddendRule::kAligned && m.min_exponent <= kReach && sum_fits(m, 22) &&
          !(m.normalize_products && m.zeros_join_maximum);
 }
 
@@ -57,8 +57,20 @@ void set_exponent_codes(ChainSetup& s, const Instruction& i) {
   s.plan.code_offset = a_emin + b_emin - 2 * gap;
   const int lowest = s.double_lanes ? -400 : -60;  // below every product and every C
   s.plan.lowest_exponent = std::max(i.model.min_exponent, lowest);
+  s.plan.lowest_code = std::max(0, s.plan.lowest_exponent - s.plan.code_offset);
   s.plan.c_emin = std::max(i.c.emin(), lowest);
   s.plan.c_zero_exponent = join ? s.plan.c_emin : s.plan.lowest_exponent;
+}
+
+/// Facts about an instruction that let the loops leave something out.
+void set_shortcuts(ChainPlan& p, const Instruction& i) {
+  const DotModel& m = i.model;
+  p.normalizes = m.normalize_products;
+  // 2^64 products of the largest operands, and all results are multiples of the smallest one's unit.
+  p.bounded = i.a.emax() + i.b.emax() + 2 + 64 < m.result.emax();
+  p.flat = !p.nearest && operand_emin(m, i.a) + operand_emin(m, i.b) - i.a.mantissa_bits -
+                                 i.b.mantissa_bits - m.alignment_fraction_bits >=
+                             m.result.emin();
 }
 
 }  // namespace
@@ -70,6 +82,7 @@ ChainSetup make_chain_setup(const Instruction& i) {
   s.instruction = &i;
   s.double_lanes = !single_lanes_suffice(i);
   s.scalar_only = s.double_lanes && !double_lanes_suffice(i);
+  s.alignment = static_cast<int>(m.alignment);
   s.plan.step_k = m.step_k;
   s.plan.steps = i.k / m.step_k;
   s.plan.fraction_bits = m.alignment_fraction_bits;
@@ -79,6 +92,7 @@ ChainSetup make_chain_setup(const Instruction& i) {
   s.plan.result_emin = std::max(m.result.emin(), s.double_lanes ? -400 : -60);
   s.plan.result_max = decode(m.result, m.result.max_finite_code());
   set_exponent_codes(s, i);
+  set_shortcuts(s.plan, i);
   if (m.order != StepOrder::kConsecutive) {
     for (int step = 0; step < s.plan.steps; ++step) {
       for (int at = 0; at < m.step_k; ++at) {
@@ -95,6 +109,7 @@ std::optional<ChainSetup> make_unbounded_setup(const Instruction& i) {
   s.double_lanes = true;
   set_exponent_codes(s, i);
   s.plan.nearest = false;
+  s.plan.bounded = s.plan.flat = false;
   s.plan.result_mantissa_bits = 49;  // wider than any sum: rounding to it changes nothing
   s.plan.result_emin = -400;
   s.plan.result_max = 0x1p400;
@@ -123,157 +138,213 @@ std::vector<Tile> make_tiles(std::size_t m, std::size_t n, std::size_t lanes, in
 template <class Real>
 TileChain<Real>::TileChain(const ChainSetup& setup, const GemmOperand& a, const GemmOperand& b,
                            std::size_t k)
-    : setup_(setup), a_(a), b_(b), k_(k), loops_([]() -> const GemmLoops<Real>& {
+    : setup_(setup),
+      a_(a),
+      b_(b),
+      k_(k),
+      kernels_(gemm_kernels()),
+      loops_([this]() -> const GemmLoops<Real>& {
         if constexpr (sizeof(Real) == 4) {
-          return gemm_kernels().single_lanes;
+          return kernels_.single_lanes;
         } else {
-          return gemm_kernels().double_lanes;
+          return kernels_.double_lanes;
         }
-      }()) {
-  const std::size_t unit =
-      setup.mode == ChainMode::kInstruction ? static_cast<std::size_t>(setup.instruction->k) : 1;
-  depth_max_ = ceil_div(kDepth, unit) * unit;
-  decoded_.resize(depth_max_);
-  ordered_.resize(depth_max_);
+      }()),
+      unit_(is_chain() ? static_cast<std::size_t>(setup.instruction->k) : 1) {
+  panel_depth_ = ceil_div(kPanelDepth, unit_) * unit_;
+  depth_max_ = ceil_div(std::min(kDepth, k), panel_depth_) * panel_depth_;
+  depth_ = depth_max_;
+  if (!setup.order.empty()) {
+    for (std::size_t at = 0; at < panel_depth_; ++at) {
+      panel_order_.push_back(at / unit_ * unit_ + setup.order[at % unit_]);
+    }
+  }
 }
 
 template <class Real>
 void TileChain<Real>::start(const Tile& tile) {
   tile_ = tile;
-  panels_ = ceil_div(tile.cols, lanes());
-  a_values_.resize(tile.rows * depth_max_);
-  a_codes_.resize(tile.rows * depth_max_);
-  b_values_.resize(lanes() * depth_max_);
-  b_codes_.resize(lanes() * depth_max_);
-  columns_.resize(lanes() * depth_max_);
-  column_codes_.resize(lanes() * depth_max_);
-  chain_.resize(panels_ * panel_size());
+  width_ = kPanelWidths - 1;
+  while (is_chain() && width_ > 0 && tile.cols <= loops_.lanes(width_ - 1)) --width_;
+  lanes_ = loops_.lanes(width_);
+  panels_ = ceil_div(tile.cols, lanes_);
+  const std::size_t rows_of_a = std::min(kBlockRows, tile.rows);
+  const std::size_t turned = round_up(lanes_, 16) * round_up(panel_depth_, 16);
+  const std::size_t block = std::max(rows_of_a * depth_max_, turned);
+  arena_.lay_out(piece(codes_, block * std::max(bytes_of(a_.format), bytes_of(b_.format))),
+                 piece(turned_, turned * bytes_of(b_.format)),
+                 piece(values_, 2 * block),
+                 piece(a_values_, tile.rows * depth_max_),
+                 piece(a_codes_, tile.rows * depth_max_),
+                 piece(b_values_, (is_chain() ? 3 : 1) * lanes_ * panel_depth_),
+                 piece(b_codes_, lanes_ * panel_depth_),
+                 piece(chain_, panels_ * panel_size()),
+                 piece(addend_, setup_.plan.added_last ? panel_size() : 0),
+                 piece(a_special_, tile.rows),
+                 piece(b_special_, panels_ * lanes_));
 }
 
+/// Decodes some rows of A, padded with zeros to the depth of this round.
 template <class Real>
-void TileChain<Real>::decode_row(const GemmOperand& x, std::size_t row, std::size_t k0,
-                                 std::size_t count) {
-  const auto* codes = static_cast<const std::byte*>(x.codes);
-  decode(x.format, codes + (row * k_ + k0) * bytes_of(x.format), std::span(decoded_).first(count));
-  std::fill(decoded_.begin() + static_cast<std::ptrdiff_t>(count),
-            decoded_.begin() + static_cast<std::ptrdiff_t>(depth_), 0.0f);
-  if (setup_.order.empty()) return;
-  const std::size_t unit = setup_.order.size();
-  for (std::size_t at = 0; at < depth_; ++at) {
-    ordered_[at] = decoded_[at / unit * unit + setup_.order[at % unit]];
+void TileChain<Real>::unpack_rows(std::size_t row, std::size_t rows, std::size_t k0,
+                                  std::size_t count) {
+  const std::size_t bytes = bytes_of(a_.format), size = rows * depth_;
+  const auto* source = static_cast<const std::byte*>(a_.codes);
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::byte* target = codes_ + r * depth_ * bytes;
+    std::memcpy(target, source + ((tile_.row + row + r) * k_ + k0) * bytes, count * bytes);
+    std::memset(target + count * bytes, 0, (depth_ - count) * bytes);
   }
-  std::swap(decoded_, ordered_);
-}
-
-/// Decodes `count` elements of a row, padded with zeros to the depth of this round.
-template <class Real>
-bool TileChain<Real>::unpack(const GemmOperand& x, const SplitPlan& split, std::size_t row,
-                             std::size_t k0, std::size_t count, Real* values, Code* codes) {
-  decode_row(x, row, k0, count);
-  if (setup_.mode == ChainMode::kMultiplyAdd) {
-    std::copy_n(decoded_.begin(), depth_, values);
-    return false;
+  float* values = values_;
+  decode(a_.format, codes_, std::span(values, size));
+  for (std::size_t r = 0; r < rows && count < depth_; ++r) {  // not every format has a zero
+    std::fill(values + r * depth_ + count, values + (r + 1) * depth_, 0.0f);
   }
-  return loops_.split(split, decoded_.data(), depth_, values, codes);
+  if (!panel_order_.empty()) {
+    for (std::size_t at = 0; at < size; ++at) {
+      values[size + at] = values[at / panel_depth_ * panel_depth_ + panel_order_[at % panel_depth_]];
+    }
+    values += size;
+  }
+  Real* out = a_values_ + row * depth_;
+  if (!is_chain()) {
+    std::copy_n(values, size, out);
+    return;
+  }
+  Code* codes = a_codes_ + row * depth_;
+  if (!loops_.split(setup_.split_a, values, size, out, codes)) return;
+  for (std::size_t r = 0; r < rows; ++r) {  // which of them was it?
+    const std::size_t at = r * depth_;
+    if (loops_.split(setup_.split_a, values + at, depth_, out + at, codes + at)) {
+      a_special_[row + r] = 1;
+      specials_ = true;
+    }
+  }
 }
 
 template <class Real>
 void TileChain<Real>::unpack_a(std::size_t k0, std::size_t count) {
-  for (std::size_t r = 0; r < tile_.rows; ++r) {
-    const bool special = unpack(a_, setup_.split_a, tile_.row + r, k0, count,
-                                a_values_.data() + r * depth_, a_codes_.data() + r * depth_);
-    a_special_[r] |= special ? 1 : 0;
+  for (std::size_t row = 0; row < tile_.rows; row += kBlockRows) {
+    unpack_rows(row, std::min(kBlockRows, tile_.rows - row), k0, count);
   }
 }
 
+/// Turns and decodes `count` elements of a panel's rows of B, padded with zeros.
 template <class Real>
-void TileChain<Real>::unpack_panel(std::size_t panel, std::size_t k0, std::size_t count) {
-  const std::size_t width = lanes();
-  const bool has_codes = setup_.mode == ChainMode::kInstruction;
-  for (std::size_t l = 0; l < width; ++l) {
-    const std::size_t col = panel * width + l;
-    Real* values = columns_.data() + l * depth_;
-    Code* codes = column_codes_.data() + l * depth_;
-    if (col >= tile_.cols) {
-      std::fill_n(values, depth_, Real{0});
-      std::fill_n(codes, depth_, Code{0});
-      continue;
-    }
-    const bool special = unpack(b_, setup_.split_b, tile_.col + col, k0, count, values, codes);
-    b_special_[col] |= special ? 1 : 0;
+void TileChain<Real>::unpack_panel(std::size_t panel, std::size_t k0, std::size_t count,
+                                   std::size_t depth) {
+  const std::size_t bytes = bytes_of(b_.format);
+  const std::size_t row_bytes = round_up(depth * bytes, 16);
+  const std::size_t stride = round_up(lanes_, 16 / bytes);
+  const std::size_t cols = std::min(lanes_, tile_.cols - panel * lanes_);
+  const auto* source = static_cast<const std::byte*>(b_.codes);
+  for (std::size_t l = 0; l < cols; ++l) {
+    const std::size_t col = tile_.col + panel * lanes_ + l;
+    std::memcpy(codes_ + l * row_bytes, source + (col * k_ + k0) * bytes, count * bytes);
   }
-  for (std::size_t k = 0; k < depth_; ++k) {
-    for (std::size_t l = 0; l < width; ++l) {
-      b_values_[k * width + l] = columns_[l * depth_ + k];
-      if (has_codes) b_codes_[k * width + l] = column_codes_[l * depth_ + k];
+  kernels_.transpose(static_cast<int>(bytes), codes_, stride, row_bytes, turned_);
+  float* values = values_;
+  decode(b_.format, turned_, std::span(values, stride * count));
+  std::fill(values + stride * count, values + stride * depth, 0.0f);
+  for (std::size_t k = 0; k < count && cols < lanes_; ++k) {
+    std::fill(values + k * stride + cols, values + k * stride + lanes_, 0.0f);
+  }
+  if (!is_chain()) {
+    for (std::size_t k = 0; k < depth; ++k) {
+      std::copy_n(values + k * stride, lanes_, b_values_ + k * lanes_);
+    }
+    return;
+  }
+  const std::size_t* order = panel_order_.empty() ? nullptr : panel_order_.data();
+  const PanelSource<Real> panel_source{values, stride, order, depth, lanes_, b_values_,
+                                       b_codes_};
+  if (!loops_.split_panel(setup_.split_b, panel_source)) return;
+  for (std::size_t k = 0; k < count; ++k) {  // which columns were they?
+    for (std::size_t l = 0; l < cols; ++l) {
+      if (std::isfinite(values[k * stride + l])) continue;
+      b_special_[panel * lanes_ + l] = 1;
+      specials_ = true;
     }
   }
 }
 
+/// The panel's next `depth` elements, which lie in A at `at`. Returns whether a result was lost.
 template <class Real>
-bool TileChain<Real>::run_panels(std::size_t k0, std::size_t count) {
-  unpack_a(k0, count);
+bool TileChain<Real>::run_panel(std::size_t panel, std::size_t at, std::size_t depth) {
+  const PanelTask<Real> task{a_values_ + at,
+                             a_codes_ + at,
+                             depth_,
+                             b_values_,
+                             b_codes_,
+                             chain_ + panel * panel_size(),
+                             tile_.rows,
+                             depth};
+  if (!is_chain()) {
+    loops_.multiply_add(task);
+    return false;
+  }
+  if (setup_.plan.added_last) return run_joined(task);
+  return loops_.chain[width_][setup_.alignment](setup_.plan, task);
+}
+
+/// Instruction by instruction: each starts from zero, and then joins what was there.
+template <class Real>
+bool TileChain<Real>::run_joined(const PanelTask<Real>& task) {
   bool lost = false;
-  const int alignment =
-      setup_.instruction != nullptr ? static_cast<int>(setup_.instruction->model.alignment) : 0;
-  const bool normalized =
-      setup_.instruction != nullptr && setup_.instruction->model.normalize_products;
-  for (std::size_t p = 0; p < panels_; ++p) {
-    unpack_panel(p, k0, count);
-    PanelTask<Real> task{a_values_.data(),
-                         a_codes_.data(),
-                         b_values_.data(),
-                         b_codes_.data(),
-                         chain_.data() + p * panel_size(),
-                         tile_.rows,
-                         depth_,
-                         0};
-    if (setup_.mode == ChainMode::kMultiplyAdd) {
-      loops_.multiply_add(task);
-    } else {
-      task.instructions = depth_ / static_cast<std::size_t>(setup_.instruction->k);
-      lost |= loops_.chain[alignment][normalized ? 1 : 0](setup_.plan, task);
-    }
+  for (std::size_t k = 0; k < task.depth; k += unit_) {
+    std::copy_n(task.chain, panel_size(), addend_);
+    std::fill_n(task.chain, panel_size(), Real{0});
+    PanelTask<Real> one = task;
+    one.a += k;
+    one.a_code += k;
+    one.b += 3 * k * lanes_;
+    one.b_code += k * lanes_;
+    one.depth = unit_;
+    lost |= loops_.chain[width_][setup_.alignment](setup_.plan, one);
+    lost |= loops_.join(setup_.plan, addend_, task.chain, panel_size());
   }
   return lost;
 }
 
 template <class Real>
-const Real* TileChain<Real>::run(std::size_t k0, std::size_t k1) {
+Real* TileChain<Real>::run(std::size_t k0, std::size_t k1) {
   constexpr Real kNan = std::numeric_limits<Real>::quiet_NaN();
-  a_special_.assign(tile_.rows, 0);
-  b_special_.assign(panels_ * lanes(), 0);
+  std::fill_n(a_special_, tile_.rows, std::uint8_t{0});
+  std::fill_n(b_special_, panels_ * lanes_, std::uint8_t{0});
+  specials_ = false;
+  const std::size_t size = panels_ * panel_size();
   if (setup_.scalar_only) {
-    std::fill(chain_.begin(), chain_.end(), kNan);
+    std::fill_n(chain_, size, kNan);
     repair(k0, k1);
-    return chain_.data();
+    return chain_;
   }
-  std::fill(chain_.begin(), chain_.end(), Real{0});
+  std::fill_n(chain_, size, Real{0});
   bool lost = false;
   for (std::size_t at = k0; at < k1; at += depth_max_) {
     const std::size_t count = std::min(depth_max_, k1 - at);
-    const std::size_t unit = setup_.mode == ChainMode::kInstruction
-                                 ? static_cast<std::size_t>(setup_.instruction->k)
-                                 : 1;
-    depth_ = ceil_div(count, unit) * unit;
-    lost |= run_panels(at, count);
+    depth_ = ceil_div(count, unit_) * unit_;
+    unpack_a(at, count);
+    for (std::size_t panel = 0; panel < panels_; ++panel) {
+      for (std::size_t in = 0; in < depth_; in += panel_depth_) {
+        const std::size_t depth = std::min(panel_depth_, depth_ - in);
+        unpack_panel(panel, at + in, std::min(depth, count - in), depth);
+        lost |= run_panel(panel, in, depth);
+      }
+    }
   }
-  const auto any = [](const std::vector<std::uint8_t>& flags) {
-    return std::find(flags.begin(), flags.end(), 1) != flags.end();
-  };
-  if (any(a_special_) || any(b_special_)) {
+  if (specials_) {
     give_up_specials();
     lost = true;
   }
   if (lost) repair(k0, k1);
-  return chain_.data();
+  return chain_;
 }
 
 /// Rows and columns with a NaN or an infinity: the loops took them for zeros.
 template <class Real>
 void TileChain<Real>::give_up_specials() {
   for (std::size_t p = 0; p < panels_; ++p) {
-    Real* chain = chain_.data() + p * panel_size();
+    Real* chain = chain_ + p * panel_size();
     for (std::size_t r = 0; r < tile_.rows; ++r) {
       for (std::size_t l = 0; l < lanes(); ++l) {
         if (a_special_[r] != 0 || b_special_[p * lanes() + l] != 0) {
@@ -289,7 +360,7 @@ template <class Real>
 void TileChain<Real>::repair(std::size_t k0, std::size_t k1) {
   constexpr std::size_t kBatch = 256;
   std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < chain_.size(); ++i) {
+  for (std::size_t i = 0; i < panels_ * panel_size(); ++i) {
     const std::size_t col = i / panel_size() * lanes() + i % lanes();
     if (!std::isnan(chain_[i])) continue;
     if (col >= tile_.cols) {

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <optional>
 #include <vector>
 
@@ -23,6 +25,7 @@ struct ChainSetup {
   ChainMode mode = ChainMode::kMultiplyAdd;
   const Instruction* instruction = nullptr;
   bool double_lanes = false;  ///< whether lanes of fp32 would not be exact
+  int alignment = 0;          ///< the model's, as an index of the loops
   bool scalar_only = false;   ///< whether no lanes are: every output goes through the scalar core
   ChainPlan plan;
   SplitPlan split_a{}, split_b{};
@@ -43,6 +46,45 @@ struct Tile {
 std::vector<Tile> make_tiles(std::size_t m, std::size_t n, std::size_t lanes, int threads,
                              std::size_t side = 256);
 
+/// One allocation cut into arrays that start on cache lines, because the loops read whole vectors
+/// and small products feel every call of malloc.
+class Arena {
+ public:
+  template <class T>
+  struct Piece {
+    T*& place;
+    std::size_t count;
+  };
+  /// Places arrays with anything in them; what was laid out before is gone.
+  template <class... T>
+  void lay_out(Piece<T>... pieces) {
+    std::size_t bytes = 0;
+    ((bytes += size_of(pieces)), ...);
+    if (bytes > room_) {
+      data_.reset(static_cast<std::byte*>(::operator new(bytes, kLine)));
+      room_ = bytes;
+    }
+    std::byte* at = data_.get();
+    ((pieces.place = reinterpret_cast<T*>(at), at += size_of(pieces)), ...);
+  }
+
+ private:
+  static constexpr std::align_val_t kLine{64};
+  struct Free {
+    void operator()(std::byte* p) const { ::operator delete(p, kLine); }
+  };
+  template <class T>
+  static std::size_t size_of(Piece<T> p) {
+    return (p.count * sizeof(T) + 63) / 64 * 64;
+  }
+  std::unique_ptr<std::byte, Free> data_;
+  std::size_t room_ = 0;
+};
+template <class T>
+Arena::Piece<T> piece(T*& place, std::size_t count) {
+  return {place, count};
+}
+
 /// One thread's scratch for one tile at a time.
 template <class Real>
 class TileChain {
@@ -51,26 +93,26 @@ class TileChain {
 
   void start(const Tile& tile);
   /// The chain over k0 <= k < k1 from zero; k0 is a multiple of the instruction's k.
-  /// Returns panels() arrays [tile.rows, lanes()]; columns past the tile's are zeros.
-  const Real* run(std::size_t k0, std::size_t k1);
+  /// Returns panels() arrays [tile.rows, lanes()]; what stands past the tile's columns is no result.
+  Real* run(std::size_t k0, std::size_t k1);
 
-  std::size_t lanes() const { return loops_.lanes; }
+  std::size_t lanes() const { return lanes_; }
   std::size_t panels() const { return panels_; }
   /// Where an output of the tile lies in the arrays that run returns.
   std::size_t place(std::size_t row, std::size_t col) const {
     return col / lanes() * panel_size() + row * lanes() + col % lanes();
   }
-  std::size_t panel_size() const { return tile_.rows * loops_.lanes; }
+  std::size_t panel_size() const { return tile_.rows * lanes_; }
   const GemmLoops<Real>& loops() const { return loops_; }
 
  private:
   using Code = typename ExponentCode<Real>::type;
-  void decode_row(const GemmOperand& x, std::size_t row, std::size_t k0, std::size_t count);
-  bool unpack(const GemmOperand& x, const SplitPlan& split, std::size_t row, std::size_t k0,
-              std::size_t count, Real* values, Code* codes);
+  bool is_chain() const { return setup_.mode == ChainMode::kInstruction; }
   void unpack_a(std::size_t k0, std::size_t count);
-  void unpack_panel(std::size_t panel, std::size_t k0, std::size_t count);
-  bool run_panels(std::size_t k0, std::size_t count);
+  void unpack_rows(std::size_t row, std::size_t rows, std::size_t k0, std::size_t count);
+  void unpack_panel(std::size_t panel, std::size_t k0, std::size_t count, std::size_t depth);
+  bool run_panel(std::size_t panel, std::size_t at, std::size_t depth);
+  bool run_joined(const PanelTask<Real>& task);
   void give_up_specials();
   void repair(std::size_t k0, std::size_t k1);
   void repair_some(const std::vector<std::size_t>& places, std::size_t k0, std::size_t k1);
@@ -78,13 +120,22 @@ class TileChain {
   const ChainSetup& setup_;
   const GemmOperand &a_, &b_;
   std::size_t k_;
+  const GemmKernels& kernels_;
   const GemmLoops<Real>& loops_;
-  std::size_t depth_max_, depth_ = 0, panels_ = 0;
+  std::size_t unit_;               ///< k of an instruction
+  std::size_t depth_max_, depth_;  ///< of A at once, a multiple of panel_depth_
+  std::size_t panel_depth_;        ///< of B at once
+  int width_ = kPanelWidths - 1;
+  std::size_t lanes_ = 0, panels_ = 0;
   Tile tile_{};
-  std::vector<float> decoded_, ordered_;
-  std::vector<Real> a_values_, b_values_, columns_, chain_;
-  std::vector<Code> a_codes_, b_codes_, column_codes_;
-  std::vector<std::uint8_t> a_special_, b_special_;
+  Arena arena_;
+  std::byte *codes_ = nullptr, *turned_ = nullptr;
+  float* values_ = nullptr;
+  Real *a_values_ = nullptr, *b_values_ = nullptr, *chain_ = nullptr, *addend_ = nullptr;
+  Code *a_codes_ = nullptr, *b_codes_ = nullptr;
+  std::uint8_t *a_special_ = nullptr, *b_special_ = nullptr;  ///< rows and columns to give up
+  bool specials_ = false;                                     ///< whether there are any
+  std::vector<std::size_t> panel_order_;
 };
 
 extern template class TileChain<float>;

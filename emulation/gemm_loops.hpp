@@ -1,0 +1,12 @@
+// The parts of the GEMM loops' table, each filled in by a file of its own. Private to this folder;
+// for *.isa.cpp alone.
+#pragma once
+
+#include "gemm_kernels.hpp"
+
+namespace binade::detail::BINADE_ISA {
+
+void fill_chain_loops(GemmKernels& kernels);  // gemm_chain.isa.cpp
+void fill_pack_loops(GemmKernels& kernels);   // gemm_pack.isa.cpp
+
+}  // namespace binade::detail::BINADE_ISA
