@@ -5,7 +5,7 @@
 #include "binade/cuda/block_scale.hpp"
 #include "binade/cuda/memory.hpp"
 #include "block_scale_any.cuh"
-#include "block_scale_launch.hpp"
+#include "block_scale_launch.cuh"
 #include "check.cuh"
 
 namespace binade::cuda {
@@ -64,27 +64,27 @@ struct AnyScratch {
   DeviceArray measures, factors, tensor;
 };
 
-void launch_any(const BlockJob& job, AnyScratch& scratch) {
+void launch_any(const Launcher& launch, const BlockJob& job, AnyScratch& scratch) {
   const BlockGrid& g = job.grid;
   auto* measures = scratch.measures.as<Measure>();
   auto* tensor = scratch.tensor.as<std::uint32_t>();
   auto* factors = scratch.factors.as<float>();
-  check(cudaMemsetAsync(measures, 0, scratch.measures.size()), "cudaMemsetAsync");
-  check(cudaMemsetAsync(tensor, 0, scratch.tensor.size()), "cudaMemsetAsync");
+  launch.zero(measures, scratch.measures.size());
+  launch.zero(tensor, scratch.tensor.size());
   const std::size_t stripes = g.grid_rows * ((g.block_rows + kStripe - 1) / kStripe);
   const unsigned of_blocks = any_blocks(block_count(g));
-  measure_any<<<any_blocks(stripes * g.cols), kAnyThreads>>>(job, measures);
+  launch("measure blocks", measure_any, any_blocks(stripes * g.cols), kAnyThreads, job, measures);
   if (job.type == ScaleType::kE4M3) {
-    measure_tensor<<<of_blocks, kAnyThreads>>>(job, measures, tensor);
+    launch("measure the tensor", measure_tensor, of_blocks, kAnyThreads, job, measures, tensor);
   }
-  derive_any<<<of_blocks, kAnyThreads>>>(job, measures, tensor, factors);
+  launch("derive scales", derive_any, of_blocks, kAnyThreads, job, measures, tensor, factors);
   const CastRules rules = job.rule.cast_rules;
   const auto plan = detail::make_plan<std::uint32_t>(job.element, rules);
   const Draws draws(rules, job.seed);
   detail::with_rounding(rules.rounding, [&]<Rounding rounding>() {
-    apply_any<rounding><<<any_blocks(g.rows * g.cols), kAnyThreads>>>(job, factors, plan, draws);
+    launch("apply scales", apply_any<rounding>, any_blocks(g.rows * g.cols), kAnyThreads, job,
+           factors, plan, draws);
   });
-  check_launch("quantize");
 }
 
 bool is_aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
@@ -97,9 +97,39 @@ struct Quantizer::Work {
   DeviceArray vector_scratch;
   std::unique_ptr<AnyScratch> any, any_transposed;
 
-  void run_any(const BlockJob& job, std::unique_ptr<AnyScratch>& scratch) {
+  void run(const Launcher& launch, const void* x, const QuantizedArrays& out, std::uint64_t seed) {
+    BlockJob job = straight;
+    job.x = x;
+    job.out = out;
+    job.seed = seed;
+    if (kernel != VectorKernel::kNone && is_aligned(x) && is_aligned(out.codes)) {
+      launch_vectors(launch, kernel, job, vector_scratch.data());
+    } else {
+      run_any(launch, job, any);
+    }
+  }
+
+  void run_both(const Launcher& launch, const void* x, const QuantizedArrays& out,
+                const QuantizedArrays& second_out, std::uint64_t seed) {
+    BlockJob first = straight, second = transposed;
+    first.x = second.x = x;
+    first.out = out;
+    second.out = second_out;
+    first.seed = second.seed = seed;
+    if (tiles != VectorKernel::kNone && is_aligned(x) && is_aligned(out.codes) &&
+        is_aligned(second_out.codes)) {
+      launch_tiles(launch, tiles, first, second, vector_scratch.data());
+    } else {
+      run(launch, x, out, seed);
+      run_any(launch, second, any_transposed);
+    }
+  }
+
+ private:
+  static void run_any(const Launcher& launch, const BlockJob& job,
+                      std::unique_ptr<AnyScratch>& scratch) {
     if (scratch == nullptr) scratch = std::make_unique<AnyScratch>(job.grid);
-    launch_any(job, *scratch);
+    launch_any(launch, job, *scratch);
   }
 };
 
@@ -112,8 +142,12 @@ Quantizer::Quantizer(FloatFormat source, std::size_t rows, std::size_t cols,
   const bool portable = text == Text::kPortable;
   const auto kernel = portable ? VectorKernel::kNone : vector_kernel(job, granularity);
   const auto tiles = portable ? VectorKernel::kNone : tile_kernel(job, granularity);
-  work_ = std::unique_ptr<Work>(new Work{job, transpose_of(job, granularity), kernel, tiles,
-                                         DeviceArray(tile_scratch(kernel, job.grid)), {}, {}});
+  work_ = std::make_unique<Work>();
+  work_->straight = job;
+  work_->transposed = transpose_of(job, granularity);
+  work_->kernel = kernel;
+  work_->tiles = tiles;
+  work_->vector_scratch = DeviceArray(tile_scratch(kernel, job.grid));
 }
 
 Quantizer::Quantizer(Quantizer&&) noexcept = default;
@@ -121,57 +155,37 @@ Quantizer& Quantizer::operator=(Quantizer&&) noexcept = default;
 Quantizer::~Quantizer() = default;
 
 void Quantizer::run(const void* x, const QuantizedArrays& out, std::uint64_t seed) {
-  BlockJob job = work_->straight;
-  job.x = x;
-  job.out = out;
-  job.seed = seed;
-  if (work_->kernel != VectorKernel::kNone && is_aligned(x) && is_aligned(out.codes)) {
-    launch_vectors(work_->kernel, job, work_->vector_scratch.data());
-  } else {
-    work_->run_any(job, work_->any);
-  }
+  work_->run(Launcher(), x, out, seed);
 }
 
 void Quantizer::run_with_transpose(const void* x, const QuantizedArrays& out,
                                    const QuantizedArrays& transposed, std::uint64_t seed) {
-  BlockJob straight = work_->straight, second = work_->transposed;
-  straight.x = second.x = x;
-  straight.out = out;
-  second.out = transposed;
-  straight.seed = second.seed = seed;
-  if (work_->tiles != VectorKernel::kNone && is_aligned(x) && is_aligned(out.codes) &&
-      is_aligned(transposed.codes)) {
-    launch_tiles(work_->tiles, straight, second, work_->vector_scratch.data());
-  } else {
-    run(x, out, seed);
-    work_->run_any(second, work_->any_transposed);
-  }
+  work_->run_both(Launcher(), x, out, transposed, seed);
 }
 
-const char* Quantizer::kernel() const {
-  switch (work_->kernel) {
-    case VectorKernel::kSegments:
-      return "warp";
-    case VectorKernel::kTensor:
-      return "two passes";
-    case VectorKernel::kNone:
-      return "portable";
-    default:
-      return "thread block";
-  }
+KernelFacts Quantizer::facts() const {
+  KernelFacts facts;
+  work_->run(Launcher(&facts), nullptr, {}, 0);
+  return facts;
 }
 
-const char* Quantizer::kernel_with_transpose() const {
-  switch (work_->tiles) {
-    case VectorKernel::kTensor:
-    case VectorKernel::kRows:
-      return "two passes";
-    case VectorKernel::kNone:
-      return "portable";
-    default:
-      return "tile";
-  }
+KernelFacts Quantizer::facts_with_transpose() const {
+  KernelFacts facts;
+  work_->run_both(Launcher(&facts), nullptr, {}, {}, 0);
+  return facts;
 }
+
+namespace {
+const char* passes_of(VectorKernel kernel, bool rows_take_two) {
+  if (kernel == VectorKernel::kNone) return "portable";
+  const bool two =
+      kernel == VectorKernel::kTensor || (kernel == VectorKernel::kRows && rows_take_two);
+  return two ? "two passes" : "one pass";
+}
+}  // namespace
+
+const char* Quantizer::kernel() const { return passes_of(work_->kernel, false); }
+const char* Quantizer::kernel_with_transpose() const { return passes_of(work_->tiles, true); }
 
 // ---- host arrays -----------------------------------------------------------------------------
 

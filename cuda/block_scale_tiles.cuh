@@ -7,14 +7,14 @@
 
 namespace binade::cuda {
 
-/// Which elements share a scale: those of a row of the tile (and, transposed, of a column of it), of
-/// the tile, of a whole row (column), or of the tensor. The last two need a first pass.
+/// Which elements share a scale: those of a row of the tile (and, transposed, of a column of it),
+/// of the tile, of a whole row (column), or of the tensor. The last two need a first pass.
 enum class TileScales { kSegments, kSquare, kLines, kTensor };
 
 inline constexpr int kTile = kSegment;
 inline constexpr int kTileThreads = 512;
 template <class S>
-inline constexpr int kTileVectors = kTile * kTile / kPerVector<S> / kTileThreads;  ///< of a thread
+inline constexpr int kTileVectors = kTile* kTile / kPerVector<S> / kTileThreads;  ///< of a thread
 
 /// The codes of the transposed tile in words of four rows. Within a column the words lie at their
 /// place xor `turn`, so that neither writing nor reading meets in a bank.
@@ -22,9 +22,7 @@ template <class S>
 struct TurnedTile {
   std::uint32_t word[kTile][kTile / 4];
 
-  __device__ static int turn(int col) {
-    return kPerVector<S> == 8 ? col / 8 * 2 : col / 4;
-  }
+  __device__ static int turn(int col) { return kPerVector<S> == 8 ? col / 8 * 2 : col / 4; }
   __device__ void write(int col, int row, std::uint32_t four_codes) {
     word[col][row / 4 ^ turn(col)] = four_codes;
   }
@@ -42,8 +40,8 @@ template <class S, bool kDivide>
 struct TileShared {
   static constexpr int kWarps = kTileThreads / 32;
   alignas(16) TurnedTile<S> turned;
-  std::uint32_t row_bits[kTile];             ///< largest magnitudes
-  std::uint32_t col_bits[kWarps][kTile];     ///< the same, of each warp's rows
+  std::uint32_t row_bits[kTile];          ///< largest magnitudes
+  std::uint32_t col_bits[kWarps][kTile];  ///< the same, of each warp's rows
   Scaler<kDivide> row_scaler[kTile];
   Scaler<kDivide> col_scalers[kTile];  ///< in the order of their use: see col_scaler
 
@@ -106,7 +104,8 @@ struct TileThread {
   }
 };
 
-/// The whole tile by the text: it holds something that the instruction does not do as the rules say.
+/// The whole tile by the text: it holds something that the instruction does not do as the rules
+/// say.
 template <class S, class E, bool kDivide>
 __device__ __noinline__ void tile_by_text(const TilePair& jobs, TileShared<S, kDivide>& shared,
                                           TilePlace t,
@@ -121,8 +120,8 @@ __device__ __noinline__ void tile_by_text(const TilePair& jobs, TileShared<S, kD
   for (int i = threadIdx.x; i < kTile * kTile; i += kTileThreads) {
     if (i / kTile >= t.rows || i % kTile >= t.cols) continue;
     const std::size_t row = t.row0 + i / kTile, col = t.col0 + i % kTile;
-    const std::uint32_t bits = widened_bits(
-        S::format, load_container(jobs.straight.x, kBytes<S>, row * g.cols + col));
+    const std::uint32_t bits =
+        widened_bits(S::format, load_container(jobs.straight.x, kBytes<S>, row * g.cols + col));
     const auto x = bit_cast<float>(bits);
     store_container(jobs.straight.out.codes, 1, row * g.cols + col,
                     encode(x, shared.row_scaler[i / kTile].factor));
@@ -226,7 +225,8 @@ __device__ void store_line_scale(const TilePair& jobs, const TilePlace& t, const
 }
 
 /// Fills the scalers of the tile's rows and columns. True where the instruction serves this
-/// thread's line. before: of the first pass, the tensor's measure, or those of all rows and columns.
+/// thread's line. before: of the first pass, the tensor's measure, or those of all rows and
+/// columns.
 template <class S, class E, bool kDivide, TileScales scales>
 __device__ bool derive_tile(const TilePair& jobs, const Narrowing<E>& narrowing,
                             TileShared<S, kDivide>& shared, const TilePlace& t, bool is_finite,
@@ -292,8 +292,8 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   if constexpr (scales == TileScales::kSegments || scales == TileScales::kSquare) {
     finite = __syncthreads_and(measure_tile(mine, shared));
   }
-  if (!__syncthreads_and(derive_tile<S, E, kDivide, scales>(jobs, narrowing, shared, t, finite,
-                                                            before))) {
+  if (!__syncthreads_and(
+          derive_tile<S, E, kDivide, scales>(jobs, narrowing, shared, t, finite, before))) {
     tile_by_text<S, E>(jobs, shared, t, narrowing.plan);
     return;
   }
@@ -302,8 +302,9 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   for (int i = threadIdx.x; i < kTile * 8; i += kTileThreads) {
     const int col = i / 8, part = i % 8;
     if (col < t.cols && part * 16 < t.rows) {
-      static_cast<uint4*>(jobs.transposed.out.codes)[((t.col0 + col) * g.rows + t.row0) / 16 +
-                                                     part] = shared.turned.read(col, part);
+      static_cast<uint4*>(
+          jobs.transposed.out.codes)[((t.col0 + col) * g.rows + t.row0) / 16 + part] =
+          shared.turned.read(col, part);
     }
   }
 }

@@ -1,7 +1,6 @@
 // Which of the kernels on vectors serves a job, and its launch.
-#include "block_scale_launch.hpp"
+#include "block_scale_launch.cuh"
 #include "block_scale_tiles.cuh"
-#include "check.cuh"
 
 namespace binade::cuda {
 namespace {
@@ -28,77 +27,85 @@ bool visit_pair(const BlockJob& job, Body&& body) {
   return found;
 }
 
-template <class S, class E, bool kDivide>
-void launch_segments(const BlockJob& job, const Narrowing<E>& narrowing) {
-  const auto blocks = static_cast<unsigned>(
-      ceil_div(job.grid.grid_rows * job.grid.grid_cols, kSegmentBlocks<S>));
-  if (job.grid.cols % kSegment == 0) {
-    quantize_segments<S, E, kDivide, true><<<blocks, kSegmentThreads>>>(job, narrowing);
-  } else {
-    quantize_segments<S, E, kDivide, false><<<blocks, kSegmentThreads>>>(job, narrowing);
-  }
-}
-
-template <class S, class E, bool kDivide>
-void launch_squares(const BlockJob& job, const Narrowing<E>& narrowing) {
-  constexpr int kThreads = kSquareThreads<S>;
-  quantize_blocks<S, E, kDivide, kSegment, kSquareVectors>
-      <<<static_cast<unsigned>(job.grid.grid_rows * job.grid.grid_cols), kThreads>>>(job,
-                                                                                     narrowing);
-}
-
-template <class S, class E, bool kDivide>
-void launch_rows(const BlockJob& job, const Narrowing<E>& narrowing) {
-  const std::size_t vectors = job.grid.cols / kPerVector<S>;
-  const auto threads_for = [&](std::size_t each) {
-    return static_cast<unsigned>(ceil_div(ceil_div(vectors, each), 32) * 32);
-  };
-  const auto rows = static_cast<unsigned>(job.grid.rows);
-  if (vectors <= 4 * 256) {  // a few warps for a row: the more blocks wait for memory at once
-    quantize_blocks<S, E, kDivide, 1, 4><<<rows, threads_for(4)>>>(job, narrowing);
-  } else {
-    quantize_blocks<S, E, kDivide, 1, 8><<<rows, threads_for(8)>>>(job, narrowing);
-  }
-}
-
-/// The first pass over a tensor. Returns where its measure lies.
-template <class S>
-const PassMeasure* measure_tensor(const BlockJob& job, void* scratch) {
-  const std::size_t vectors = job.grid.rows * job.grid.cols / kPerVector<S>;
-  auto* measure = static_cast<PassMeasure*>(scratch);
-  check(cudaMemsetAsync(measure, 0, sizeof *measure), "cudaMemsetAsync");
-  measure_vectors<S><<<static_cast<unsigned>(ceil_div(vectors, kTensorThreads * kTensorVectors)),
-                       kTensorThreads>>>(job.x, vectors, measure);
-  return measure;
-}
-
-template <class S, class E, bool kDivide>
-void launch_tensor(const BlockJob& job, const Narrowing<E>& narrowing, void* scratch) {
-  const std::size_t vectors = job.grid.rows * job.grid.cols / kPerVector<S>;
-  const PassMeasure* measure = measure_tensor<S>(job, scratch);
-  apply_vectors<S, E, kDivide>
-      <<<static_cast<unsigned>(ceil_div(vectors, kTensorThreads * kTensorVectors)),
-         kTensorThreads>>>(job, narrowing, vectors, measure);
+unsigned blocks_for(std::size_t work, std::size_t each) {
+  return static_cast<unsigned>(ceil_div(work, each));
 }
 
 unsigned tiles_of(const BlockGrid& g) {
   return static_cast<unsigned>(ceil_div(g.rows, kTile) * ceil_div(g.cols, kTile));
 }
 
-/// The first pass over all rows and columns. Returns where their measures lie.
-template <class S>
-const PassMeasure* measure_lines_of(const BlockJob& job, void* scratch) {
-  auto* measures = static_cast<PassMeasure*>(scratch);
-  const std::size_t lines = job.grid.rows + job.grid.cols;
-  check(cudaMemsetAsync(measures, 0, lines * sizeof(PassMeasure)), "cudaMemsetAsync");
-  measure_lines<S><<<tiles_of(job.grid), kTileThreads>>>(job, measures);
-  return measures;
-}
+/// The kernels of one pair of formats, and their launches.
+template <class S, class E, bool kDivide>
+struct Launches {
+  const Launcher& launch;
+  const BlockJob& job;
+  const Narrowing<E> narrowing;
+  PassMeasure* const scratch;
 
-template <class S, class E, bool kDivide, TileScales scales>
-void launch_tiles_of(const TilePair& jobs, const PassMeasure* before) {
-  quantize_tiles<S, E, kDivide, scales><<<tiles_of(jobs.straight.grid), kTileThreads>>>(
-      jobs, Narrowing<E>(jobs.straight.rule.cast_rules), before);
+  std::size_t vectors() const { return job.grid.rows * job.grid.cols / kPerVector<S>; }
+  std::size_t blocks() const { return job.grid.grid_rows * job.grid.grid_cols; }
+
+  void segments() const {
+    const auto kernel = job.grid.cols % kSegment == 0 ? quantize_segments<S, E, kDivide, true>
+                                                      : quantize_segments<S, E, kDivide, false>;
+    launch("quantize 1x128", kernel, blocks_for(blocks(), kSegmentBlocks<S>), kSegmentThreads, job,
+           narrowing);
+  }
+
+  void squares() const {
+    launch("quantize 128x128", quantize_blocks<S, E, kDivide, kSegment, kSquareVectors>,
+           blocks_for(blocks(), 1), kSquareThreads<S>, job, narrowing);
+  }
+
+  /// Thread blocks of a few warps where they do: the more of them wait for memory at once.
+  void rows() const {
+    const std::size_t of_row = job.grid.cols / kPerVector<S>;
+    const std::size_t each = of_row <= 4 * 256 ? 4 : 8;
+    const auto kernel =
+        each == 4 ? quantize_blocks<S, E, kDivide, 1, 4> : quantize_blocks<S, E, kDivide, 1, 8>;
+    launch("quantize rows", kernel, blocks_for(job.grid.rows, 1),
+           blocks_for(of_row, each * 32) * 32, job, narrowing);
+  }
+
+  void measure_tensor() const {
+    launch.zero(scratch, sizeof(PassMeasure));
+    launch("measure a tensor", measure_vectors<S>, blocks_of_tensor(), kTensorThreads, job.x,
+           vectors(), scratch);
+  }
+
+  void tensor() const {
+    measure_tensor();
+    launch("quantize a tensor", apply_vectors<S, E, kDivide>, blocks_of_tensor(), kTensorThreads,
+           job, narrowing, vectors(), scratch);
+  }
+
+  template <TileScales scales>
+  void tiles(const BlockJob& transposed) const {
+    if constexpr (scales == TileScales::kTensor) measure_tensor();
+    if constexpr (scales == TileScales::kLines) {
+      launch.zero(scratch, (job.grid.rows + job.grid.cols) * sizeof(PassMeasure));
+      launch("measure rows and columns", measure_lines<S>, tiles_of(job.grid), kTileThreads, job,
+             scratch);
+    }
+    launch("quantize with the transpose", quantize_tiles<S, E, kDivide, scales>, tiles_of(job.grid),
+           kTileThreads, TilePair{job, transposed}, narrowing, scratch);
+  }
+
+ private:
+  unsigned blocks_of_tensor() const {
+    return blocks_for(vectors(), kTensorThreads * kTensorVectors);
+  }
+};
+
+/// body(Launches) for the formats of a job.
+template <class Body>
+void with_launches(const Launcher& launch, const BlockJob& job, void* scratch, Body&& body) {
+  visit_pair(job, [&](auto s, auto e, auto divides) {
+    using E = decltype(e);
+    body(Launches<decltype(s), E, decltype(divides)::value>{
+        launch, job, Narrowing<E>(job.rule.cast_rules), static_cast<PassMeasure*>(scratch)});
+  });
 }
 
 }  // namespace
@@ -127,51 +134,41 @@ std::size_t tile_scratch(VectorKernel kernel, const BlockGrid& grid) {
   return kernel == VectorKernel::kRows ? (grid.rows + grid.cols) * sizeof(PassMeasure) : 0;
 }
 
-void launch_tiles(VectorKernel kernel, const BlockJob& straight, const BlockJob& transposed,
-                  void* scratch) {
-  const TilePair jobs{straight, transposed};
-  visit_pair(straight, [&](auto s, auto e, auto divides) {
-    using S = decltype(s);
-    using E = decltype(e);
-    constexpr bool kDivide = decltype(divides)::value;
+void launch_tiles(const Launcher& launch, VectorKernel kernel, const BlockJob& straight,
+                  const BlockJob& transposed, void* scratch) {
+  with_launches(launch, straight, scratch, [&](const auto& launches) {
     using enum TileScales;
     switch (kernel) {
       case VectorKernel::kSegments:
-        return launch_tiles_of<S, E, kDivide, kSegments>(jobs, nullptr);
+        return launches.template tiles<kSegments>(transposed);
       case VectorKernel::kSquares:
-        return launch_tiles_of<S, E, kDivide, kSquare>(jobs, nullptr);
+        return launches.template tiles<kSquare>(transposed);
       case VectorKernel::kRows:
-        return launch_tiles_of<S, E, kDivide, kLines>(jobs,
-                                                      measure_lines_of<S>(straight, scratch));
+        return launches.template tiles<kLines>(transposed);
       case VectorKernel::kTensor:
-        return launch_tiles_of<S, E, kDivide, kTensor>(jobs, measure_tensor<S>(straight, scratch));
+        return launches.template tiles<kTensor>(transposed);
       case VectorKernel::kNone:
         return;
     }
   });
-  check_launch("quantize with the transpose");
 }
 
-void launch_vectors(VectorKernel kernel, const BlockJob& job, void* scratch) {
-  visit_pair(job, [&](auto s, auto e, auto divides) {
-    using S = decltype(s);
-    using E = decltype(e);
-    constexpr bool kDivide = decltype(divides)::value;
-    const Narrowing<E> narrowing(job.rule.cast_rules);
+void launch_vectors(const Launcher& launch, VectorKernel kernel, const BlockJob& job,
+                    void* scratch) {
+  with_launches(launch, job, scratch, [&](const auto& launches) {
     switch (kernel) {
       case VectorKernel::kSegments:
-        return launch_segments<S, E, kDivide>(job, narrowing);
+        return launches.segments();
       case VectorKernel::kSquares:
-        return launch_squares<S, E, kDivide>(job, narrowing);
+        return launches.squares();
       case VectorKernel::kRows:
-        return launch_rows<S, E, kDivide>(job, narrowing);
+        return launches.rows();
       case VectorKernel::kTensor:
-        return launch_tensor<S, E, kDivide>(job, narrowing, scratch);
+        return launches.tensor();
       case VectorKernel::kNone:
         return;
     }
   });
-  check_launch("quantize");
 }
 
 }  // namespace binade::cuda

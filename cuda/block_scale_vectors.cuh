@@ -150,7 +150,7 @@ inline constexpr int kUnits = 4;  ///< vectors of a thread
 template <class S>
 inline constexpr int kSegmentLanes = kSegment / kPerVector<S>;  ///< of a block: 16 or 32
 template <class S>
-inline constexpr int kSegmentBlocks = kSegmentThreads / kSegmentLanes<S> * kUnits;
+inline constexpr int kSegmentBlocks = kSegmentThreads / kSegmentLanes<S>* kUnits;
 
 /// The lanes of a block find its largest magnitude, one thread a block derives the scale, and the
 /// lanes apply it to what they still hold. kWhole: columns are a multiple of 128, so that the
@@ -240,7 +240,7 @@ __device__ Measure measure_block(const SourceVector<S> (&in)[kVectors], std::uin
 
 inline constexpr int kSquareVectors = 8;  ///< of a thread
 template <class S>
-inline constexpr int kSquareThreads = kSegment * kSegment / kPerVector<S> / kSquareVectors;
+inline constexpr int kSquareThreads = kSegment* kSegment / kPerVector<S> / kSquareVectors;
 
 /// kRows: of a block, 1 (whole rows) or 128 (128 x 128). A thread block holds it in kVectors
 /// vectors a thread.

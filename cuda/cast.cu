@@ -4,7 +4,7 @@
 #include "binade/cuda/cast.hpp"
 #include "binade/cuda/memory.hpp"
 #include "binade/formats/visit.hpp"
-#include "check.cuh"
+#include "launcher.cuh"
 #include "vectors.cuh"
 
 namespace binade::cuda {
@@ -52,7 +52,7 @@ unsigned blocks_for(std::size_t work, std::size_t each) {
   return static_cast<unsigned>(blocks);
 }
 
-void launch_portable(const Arrays& a, CastRules rules, std::uint64_t seed) {
+void launch_portable(const Launcher& launch, const Arrays& a, CastRules rules, std::uint64_t seed) {
   if (a.count == a.first) return;
   const unsigned blocks = blocks_for(a.count - a.first, kThreads);
   const Draws draws(rules, seed);
@@ -60,12 +60,11 @@ void launch_portable(const Arrays& a, CastRules rules, std::uint64_t seed) {
       detail::source_word_suffices<std::uint32_t>(a.to)) {
     const auto plan = detail::make_plan<std::uint32_t>(a.to, rules);
     detail::with_rounding(rules.rounding, [&]<Rounding rounding>() {
-      cast_words<rounding><<<blocks, kThreads>>>(a, plan, draws);
+      launch("cast", cast_words<rounding>, blocks, kThreads, a, plan, draws);
     });
   } else {
-    cast_any<<<blocks, kThreads>>>(a, rules, draws);
+    launch("cast", cast_any, blocks, kThreads, a, rules, draws);
   }
-  check_launch("cast");
 }
 
 // ---- the instructions ----------------------------------------------------------------------
@@ -126,20 +125,19 @@ bool visit_hardware_pair(FloatFormat from, FloatFormat to, Body&& body) {
   return found;
 }
 
-void launch_hardware(const Arrays& a, CastRules rules) {
+void launch_hardware(const Launcher& launch, const Arrays& a, CastRules rules) {
   visit_hardware_pair(a.from, a.to, [&](auto from, auto to) {
     using From = decltype(from);
     using To = decltype(to);
     constexpr int n = kVector<From, To>;
     const std::size_t vectors = a.count / n;
     if (vectors != 0) {
-      cast_vectors<From, To><<<blocks_for(vectors, kThreads * kInFlight), kThreads>>>(
-          a.source, a.target, vectors, Narrowing<To>(rules));
-      check_launch("cast");
+      launch("cast", cast_vectors<From, To>, blocks_for(vectors, kThreads * kInFlight), kThreads,
+             a.source, a.target, vectors, Narrowing<To>(rules));
     }
     Arrays rest = a;
     rest.first = vectors * n;
-    launch_portable(rest, rules, 0);
+    launch_portable(launch, rest, rules, 0);
   });
 }
 
@@ -166,13 +164,21 @@ void through_device(FloatFormat from, const void* source, FloatFormat to, void* 
 
 bool is_aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
 
+void launch_fastest(const Launcher& launch, const Arrays& a, CastRules rules, std::uint64_t seed) {
+  if (has_hw_cast(a.from, a.to, rules) && is_aligned(a.source) && is_aligned(a.target)) {
+    launch_hardware(launch, a, rules);
+  } else {
+    launch_portable(launch, a, rules, seed);
+  }
+}
+
 }  // namespace
 
 void cast_portable(FloatFormat from, const void* source, FloatFormat to, void* target,
                    std::size_t count, CastRules rules, std::uint64_t seed) {
   check_arguments(from, to, rules);
   through_device(from, source, to, target, count,
-                 [&](const Arrays& a) { launch_portable(a, rules, seed); });
+                 [&](const Arrays& a) { launch_portable(Launcher(), a, rules, seed); });
 }
 
 bool has_hw_cast(FloatFormat from, FloatFormat to, CastRules rules) {
@@ -189,18 +195,23 @@ void cast_hw(FloatFormat from, const void* source, FloatFormat to, void* target,
   }
   require_device(90, "cvt to FP8");
   through_device(from, source, to, target, count,
-                 [&](const Arrays& a) { launch_hardware(a, rules); });
+                 [&](const Arrays& a) { launch_hardware(Launcher(), a, rules); });
 }
 
 void cast_on_device(FloatFormat from, const void* source, FloatFormat to, void* target,
                     std::size_t count, CastRules rules, std::uint64_t seed) {
   check_arguments(from, to, rules);
-  const Arrays a{from, source, to, target, 0, count};
-  if (has_hw_cast(from, to, rules) && is_aligned(source) && is_aligned(target)) {
-    launch_hardware(a, rules);
-  } else {
-    launch_portable(a, rules, seed);
-  }
+  require_device(90, "cast_on_device");
+  launch_fastest(Launcher(), {from, source, to, target, 0, count}, rules, seed);
+}
+
+KernelFacts cast_facts(FloatFormat from, FloatFormat to, CastRules rules) {
+  check_arguments(from, to, rules);
+  require_device(90, "cast_facts");
+  KernelFacts facts;
+  // As many elements as make whole vectors of every pair.
+  launch_fastest(Launcher(&facts), {from, nullptr, to, nullptr, 0, 16}, rules, 0);
+  return facts;
 }
 
 }  // namespace binade::cuda

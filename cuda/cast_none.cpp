@@ -18,5 +18,6 @@ void cast_on_device(FloatFormat, const void*, FloatFormat, void*, std::size_t, C
                     std::uint64_t) {
   refuse();
 }
+KernelFacts cast_facts(FloatFormat, FloatFormat, CastRules) { refuse(); }
 
 }  // namespace binade::cuda

@@ -60,6 +60,7 @@ std::vector<Cell> row_of(const Pair& pair, const std::string& rules_name, std::s
       },
       repeats));
   const DeviceTimes copy = copy_times(moved, repeats);
+  const cuda::KernelFacts facts = cuda::cast_facts(from, to, rules);
   const auto bytes = static_cast<double>(moved);
   return {pair.from.name,
           pair.to.name,
@@ -73,7 +74,9 @@ std::vector<Cell> row_of(const Pair& pair, const std::string& rules_name, std::s
           times.slowest_rate(bytes),
           times.fastest_rate(bytes),
           copy.rate(bytes),
-          copy.median() / times.median()};
+          copy.median() / times.median(),
+          std::int64_t{facts.registers},
+          count_cell(facts.local_bytes)};
 }
 
 Table run(const Arguments& arguments) {
@@ -136,6 +139,8 @@ Experiment device_cast_throughput() {
       {"rate_fastest", "GB/s", "the same of the fastest run"},
       {"copy_rate", "GB/s", "the same of a copy that moves as many bytes, median run"},
       {"share_of_copy", "", "rate over copy_rate"},
+      {"registers", "", "of a thread; of two kernels the most"},
+      {"local_memory", "B", "of a thread: the stack of the portable text, and spilled registers"},
   };
   e.measures_time = true;
   e.needs_device = true;

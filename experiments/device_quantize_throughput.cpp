@@ -69,6 +69,8 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
   const std::size_t moved =
       readings * n * bytes_of(source) + codes + (scales + flipped_scales) * sizeof(float);
   const DeviceTimes copy = copy_times(moved, shape.repeats);
+  const cuda::KernelFacts facts =
+      s.transposed ? quantizer.facts_with_transpose() : quantizer.facts();
   const auto bytes = static_cast<double>(moved);
   return {s.recipe,
           s.source,
@@ -86,7 +88,9 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
           times.slowest_rate(bytes),
           times.fastest_rate(bytes),
           copy.rate(bytes),
-          copy.median() / times.median()};
+          copy.median() / times.median(),
+          std::int64_t{facts.registers},
+          count_cell(facts.local_bytes)};
 }
 
 /// Every combination that the recipes offer.
@@ -124,7 +128,8 @@ Table run(const Arguments& arguments) {
       "copy: the faster of a copying kernel (16 bytes at a time, four in flight) and cudaMemcpy, "
       "moving as many bytes, timed right after; arrays take turns beyond the L2");
   table.notes.push_back(
-      "bytes: x, codes and scales once; x twice in two passes, which a whole tensor takes beyond the "
+      "bytes: x, codes and scales once; x twice in two passes, which a whole tensor takes beyond "
+      "the "
       "L2, because its scale is not known before its end");
   return table;
 }
@@ -159,7 +164,7 @@ Experiment device_quantize_throughput() {
       {"granularity", "", "blocks that share a scale"},
       {"scale_type", "", "how scales are rounded and stored"},
       {"transposed", "", "whether the transpose is quantised too"},
-      {"kernel", "", "what serves: see cuda/block_scale.hpp"},
+      {"kernel", "", "one pass, two passes, or portable (the text of the CPU)"},
       {"rows", "", "of the matrix"},
       {"cols", "", "of the matrix"},
       {"bytes", "B", "read and written by a run, x twice in two passes"},
@@ -170,6 +175,8 @@ Experiment device_quantize_throughput() {
       {"rate_fastest", "GB/s", "the same of the fastest run"},
       {"copy_rate", "GB/s", "the same of a copy that moves as many bytes, median run"},
       {"share_of_copy", "", "rate over copy_rate"},
+      {"registers", "", "of a thread; of two kernels the most"},
+      {"local_memory", "B", "of a thread: the stack of the portable text, and spilled registers"},
   };
   e.measures_time = true;
   e.needs_device = true;

@@ -175,10 +175,10 @@ TEST_CASE("every kernel on small shapes", "[small]") {
     for (const bool specials : {false, true}) {
       const Matrix m = sample(r, c, 77, specials);
       for (const char* g : {"tensor", "row", "1x128", "128x128", "1x32"}) {
-        check_twins(m, {kFp32Format, find_scale_recipe("deepseek-v3"), g, ScaleType::kFp32,
-                        E4M3::format});
-        check_twins(m, {Bf16::format, find_scale_recipe("deepgemm"), g, ScaleType::kUe8m0,
-                        E5M2::format});
+        check_twins(
+            m, {kFp32Format, find_scale_recipe("deepseek-v3"), g, ScaleType::kFp32, E4M3::format});
+        check_twins(
+            m, {Bf16::format, find_scale_recipe("deepgemm"), g, ScaleType::kUe8m0, E5M2::format});
       }
     }
   }
@@ -248,8 +248,7 @@ TEST_CASE("division where the shared reciprocal does not serve", "[block_scale]"
       check_twins(m, {source, r, g, ScaleType::kFp32, E4M3::format});
     }
   }
-  const Quantized q =
-      quantize(m.x, m.rows, m.cols, r, {1, 128}, ScaleType::kFp32, E4M3::format, 1);
+  const Quantized q = quantize(m.x, m.rows, m.cols, r, {1, 128}, ScaleType::kFp32, E4M3::format, 1);
   CHECK(bit_cast<std::uint32_t>(q.scales[0]) == 0x3fffffffu);
 }
 

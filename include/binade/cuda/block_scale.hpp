@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "binade/cuda/kernel_facts.hpp"
 #include "binade/emulation/block_scale.hpp"
 
 namespace binade::cuda {
@@ -49,13 +50,13 @@ struct QuantizedArrays {
 /// A quantiser of matrices of one shape in device memory, with its scratch.
 ///
 /// Kernels: from fp32 and bf16 to e4m3 and e5m2, cast to nearest even, columns a multiple of 16
-/// bytes and arrays that start at one: 1x128 reads x once, a warp for a few blocks; 128x128 and
-/// whole rows (to 32768 bf16 or 16384 fp32) read x once, a thread block for a block; a tensor is
-/// read twice, the second time backwards, so that what the L2 still holds is not fetched again.
-/// With a transpose, 1x128 and 128x128 read x once for both. Everything else goes element by
-/// element through the portable text.
-/// Bytes moved for an element of b bytes: b + 1, transposed too b + 2; per tensor 2b + 1 less what
-/// the L2 keeps.
+/// bytes (rows of 16, with a transpose) and arrays that start at one: 1x128, 128x128 and whole rows
+/// (to 65536 bf16 or 32768 fp32) read x once, and keep it in registers between the measuring of a
+/// block and its cast; a tensor is read twice, the second time backwards, so that what the L2 still
+/// holds is not fetched again. With a transpose, 1x128 and 128x128 read x once for both; rows and
+/// tensors twice. Everything else goes element by element through the portable text.
+/// Bytes moved for an element of b bytes: b + 1, with the transpose b + 2, and b more in two
+/// passes.
 class Quantizer {
  public:
   enum class Text : std::uint8_t { kFastest, kPortable };
@@ -75,10 +76,12 @@ class Quantizer {
   void run_with_transpose(const void* x, const QuantizedArrays& out,
                           const QuantizedArrays& transposed, std::uint64_t seed = 0);
 
-  /// The kernels that run and run_with_transpose choose: "warp", "thread block", "two passes",
-  /// "tile", or "portable".
+  /// What run and run_with_transpose choose for arrays that start at a multiple of 16 bytes: "one
+  /// pass", "two passes" or "portable"; and what those kernels take.
   const char* kernel() const;
   const char* kernel_with_transpose() const;
+  KernelFacts facts() const;
+  KernelFacts facts_with_transpose() const;
 
  private:
   struct Work;

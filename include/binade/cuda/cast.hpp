@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "binade/cuda/kernel_facts.hpp"
 #include "binade/formats/cast.hpp"
 
 namespace binade::cuda {
@@ -37,5 +38,8 @@ void cast_hw(FloatFormat from, const void* source, FloatFormat to, void* target,
 /// once: the work is queued on the default stream.
 void cast_on_device(FloatFormat from, const void* source, FloatFormat to, void* target,
                     std::size_t count, CastRules rules = {}, std::uint64_t seed = 0);
+
+/// What the kernel of cast_on_device takes. Errors: as cast_on_device.
+KernelFacts cast_facts(FloatFormat from, FloatFormat to, CastRules rules = {});
 
 }  // namespace binade::cuda

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "block_scale_job.cuh"
+#include "launcher.cuh"
 
 namespace binade::cuda {
 
@@ -11,13 +12,14 @@ enum class VectorKernel : std::uint8_t { kNone, kSegments, kSquares, kRows, kTen
 VectorKernel vector_kernel(const BlockJob& job, Granularity granularity);
 
 /// scratch: of tile_scratch bytes, which serve both launches.
-void launch_vectors(VectorKernel kernel, const BlockJob& job, void* scratch);
+void launch_vectors(const Launcher& launch, VectorKernel kernel, const BlockJob& job,
+                    void* scratch);
 
 /// The same for a job and its transpose together.
 VectorKernel tile_kernel(const BlockJob& job, Granularity granularity);
 std::size_t tile_scratch(VectorKernel kernel, const BlockGrid& grid);
 
-void launch_tiles(VectorKernel kernel, const BlockJob& straight, const BlockJob& transposed,
-                  void* scratch);
+void launch_tiles(const Launcher& launch, VectorKernel kernel, const BlockJob& straight,
+                  const BlockJob& transposed, void* scratch);
 
 }  // namespace binade::cuda
