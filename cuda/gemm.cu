@@ -254,7 +254,7 @@ std::string name_of(const GemmVariant& v) {
   return std::to_string(v.rows) + "x" + std::to_string(v.cols) +
          (v.parts > 1 ? " in " + std::to_string(v.parts) + " parts" : "") + ", cluster " +
          std::to_string(v.cluster_rows) + "x" + std::to_string(v.cluster_cols) + ", " +
-         std::to_string(v.stages) + " stages";
+         std::to_string(v.stages) + " stages, lead " + std::to_string(v.lead);
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ class Epilogue {
 #pragma unroll
     for (int j = 0; j < kBoxed; j += kBoxGroups) {
       if (args_.d_mapped) {
-        store_box<kBf16>(sums + 4 * j, row, col + 8 * j, j / kBoxGroups % 2);
+        store_box<kBf16>(sums + 4 * j, row, col + 8 * j);
       } else {
 #pragma unroll
         for (int i = j; i < j + kBoxGroups; ++i) store_group<kBf16>(sums + 4 * i, row, col + 8 * i);
@@ -90,9 +90,10 @@ class Epilogue {
   /// 16 rows of 128 bytes through shared memory, in the copy engine's swizzle: the 16-byte chunks of
   /// row r are permuted by r % 8.
   template <bool kBf16>
-  __device__ void store_box(const float* sums, int row, int col, int buffer) {
+  __device__ void store_box(const float* sums, int row, int col) {
     if (row >= args_.m || col >= args_.n) return;
-    unsigned char* box = staging_ + buffer * (kStagingBytes / 2);
+    unsigned char* box = staging_ + next_box_ * (kStagingBytes / 2);
+    next_box_ ^= 1;
     if (lane_ == 0) ptx::tma_store_wait_read<1>();
     __syncwarp();
     const std::uint32_t base = ptx::shared_address(box);
@@ -149,6 +150,7 @@ class Epilogue {
   const GemmArguments& args_;
   unsigned char* staging_;
   int lane_;
+  int next_box_ = 0;  ///< of the two; the other may still be read
 };
 
 }  // namespace binade::cuda

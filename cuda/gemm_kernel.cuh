@@ -55,72 +55,95 @@ class PromotionScales {
   /// Factors of one part of the tile: for the blocks of 128 columns that it meets.
   struct Factors {
     float of[Tile::kScaleSpan][2];
-    int edge;  ///< eights of columns before the first change of block
-
-    __device__ float at(int j, int half) const {
-      if constexpr (Tile::kScaleSpan == 1) return of[0][half];
-      if constexpr (Tile::kScaleSpan == 2) return j < edge ? of[0][half] : of[1][half];
-      return j < edge ? of[0][half] : j < edge + 16 ? of[1][half] : of[2][half];
-    }
   };
 
   /// row: of this thread's first number.
   __device__ PromotionScales(const GemmArguments& args, int row, int col)
-      : args_(args), scaled_(args.scaling == GemmScaling::kBlock), col_(col) {
+      : args_(args), scaled_(args.scaling == GemmScaling::kBlock) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      a_[half] = args.scale_a.data + min(row + 8 * half, args.m - 1) * args.scale_a.row_stride;
+      at_a_[half] = min(row + 8 * half, args.m - 1) * static_cast<int>(args.scale_a.row_stride);
+      sa_[half] = 1.0f;
     }
 #pragma unroll
-    for (auto& part : sb_) {
+    for (int part = 0; part < Tile::kParts; ++part) {
 #pragma unroll
-      for (float& scale : part) scale = 1.0f;
+      for (int span = 0; span < Tile::kScaleSpan; ++span) {
+        const int block = (col + part * Tile::kPartCols) / 128 + span;
+        at_b_[part][span] =
+            min(block, (args.n - 1) / 128) * static_cast<int>(args.scale_b.row_stride);
+        sb_[part][span] = 1.0f;
+      }
     }
-    load(0);
+    if (scaled_) load();
   }
 
   /// The factors of this block; starts to read the next one's.
-  __device__ void next(Factors (&factors)[Tile::kParts], int block) {
+  __device__ void next(Factors (&factors)[Tile::kParts], bool last) {
 #pragma unroll
     for (int part = 0; part < Tile::kParts; ++part) {
-      Factors& f = factors[part];
-      f.edge = 16 - (col_ + part * Tile::kPartCols) % 128 / 8;
 #pragma unroll
       for (int span = 0; span < Tile::kScaleSpan; ++span) {
-        f.of[span][0] = sa_[0] * sb_[part][span];
-        f.of[span][1] = sa_[1] * sb_[part][span];
+        factors[part].of[span][0] = sa_[0] * sb_[part][span];
+        factors[part].of[span][1] = sa_[1] * sb_[part][span];
       }
     }
-    if (block + 1 < args_.k_blocks) load(block + 1);
+    if (scaled_ && !last) load();
   }
 
  private:
-  __device__ void load(int block) {
-    if (!scaled_) return;
+  __device__ void load() {
     if (args_.scale_a.data != nullptr) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        sa_[half] = __ldg(a_[half] + block * args_.scale_a.block_stride);
+        sa_[half] = __ldg(args_.scale_a.data + at_a_[half]);
+        at_a_[half] += static_cast<int>(args_.scale_a.block_stride);
       }
     }
     if (args_.scale_b.data == nullptr) return;
-    const float* b = args_.scale_b.data + block * args_.scale_b.block_stride;
 #pragma unroll
     for (int part = 0; part < Tile::kParts; ++part) {
 #pragma unroll
       for (int span = 0; span < Tile::kScaleSpan; ++span) {
-        const int at = (col_ + part * Tile::kPartCols) / 128 + span;
-        sb_[part][span] = __ldg(b + min(at, (args_.n - 1) / 128) * args_.scale_b.row_stride);
+        sb_[part][span] = __ldg(args_.scale_b.data + at_b_[part][span]);
+        at_b_[part][span] += static_cast<int>(args_.scale_b.block_stride);
       }
     }
   }
 
   const GemmArguments& args_;
   const bool scaled_;
-  const int col_;
-  const float* a_[2];
-  float sa_[2] = {1.0f, 1.0f};
-  float sb_[Tile::kParts][Tile::kScaleSpan];
+  int at_a_[2], at_b_[Tile::kParts][Tile::kScaleSpan];
+  float sa_[2], sb_[Tile::kParts][Tile::kScaleSpan];
+};
+
+/// The turns of two consumers at the tensor cores: while one multiplies a chain, the other promotes
+/// its own. The first is kLead chains ahead, so that it ends a tile, and stores it, while the other
+/// still multiplies; those chains have no turns.
+template <class Tile>
+class Turns {
+ public:
+  __device__ Turns(int warpgroup, int chains) : second_(warpgroup == 1), chains_(chains) {}
+
+  __device__ void wait() const {
+    if constexpr (kTaken) {
+      ptx::barrier_sync(second_ ? 2 : 1, 256, second_ ? at_ < chains_ - kLead : at_ > kLead);
+    }
+  }
+  /// To be called when the chain is almost done.
+  __device__ void pass() {
+    if constexpr (kTaken) {
+      ptx::barrier_arrive(second_ ? 1 : 2, 256, second_ ? at_ < chains_ - 1 - kLead : at_ >= kLead);
+      ++at_;
+    }
+  }
+
+ private:
+  static constexpr bool kTaken = Tile::kConsumers == 2 && Tile::kLead >= 0;
+  static constexpr int kLead = Tile::kParts * Tile::kChains * Tile::kLead;
+  const bool second_;
+  const int chains_;
+  int at_ = 0;
 };
 
 /// A consumer warpgroup: 64 rows of every tile.
@@ -169,31 +192,43 @@ class Consumer {
     }
   }
 
-  /// Steps [first, first + count) of the stage, as one group. D counts from the second on, or from
-  /// the first where the chain has begun before.
-  template <int kCount>
-  __device__ void multiply(float (&d)[kPartRegisters], int part, int first, bool begun) const {
+  /// One step of 32 products of the stage; D counts where `accumulates`.
+  __device__ void multiply(float (&d)[kPartRegisters], int part, int step, bool accumulates) const {
     const std::uint64_t a = ptx::tile_descriptor(shared_.a(at_.stage) +
                                                  warpgroup_ * kRowsOfWarpgroup * kBlockK);
     const std::uint64_t b =
         ptx::tile_descriptor(shared_.b(at_.stage) + part * Tile::kPartCols * kBlockK);
-    ptx::pin(d);
-    ptx::wgmma_fence();
-#pragma unroll
-    for (int step = 0; step < kCount; ++step) {
-      const int k16 = (first + step) * 2;  // 32 bytes a step, in units of 16
-      Mma::run(d, a + k16, b + k16, step > 0 || begun);
-    }
-    ptx::wgmma_commit();
-    ptx::pin(d);
+    Mma::run(d, a + 2 * step, b + 2 * step, accumulates);  // 32 bytes a step, in units of 16
+  }
+
+  using Sums = float[Tile::kCols / 2];
+  using Chain = float[kPartRegisters];
+  static __device__ Chain& part_of(Sums& sums, int part) {
+    return *reinterpret_cast<Chain*>(sums + part * kPartRegisters);
   }
 
   /// One chain over all of K: while a block is multiplied, the one before is released.
-  __device__ void accumulate(float (&sums)[Tile::kCols / 2]) {
+  __device__ void accumulate(Sums& sums) {
     int previous = 0;
     for (int block = 0; block < args_.k_blocks; ++block, at_.advance()) {
       wait_full();
-      multiply<kSteps>(sums, 0, 0, block > 0);
+      if constexpr (Tile::kLead > 0 && Tile::kConsumers == 2) {
+        ptx::barrier_sync(1, 256, warpgroup_ == 1 && block < args_.k_blocks - Tile::kLead);
+      }
+      ptx::pin(sums);
+      ptx::wgmma_fence();
+#pragma unroll
+      for (int part = 0; part < Tile::kParts; ++part) {
+#pragma unroll
+        for (int step = 0; step < kSteps; ++step) {
+          multiply(part_of(sums, part), part, step, step > 0 || block > 0);
+        }
+      }
+      ptx::wgmma_commit();
+      ptx::pin(sums);
+      if constexpr (Tile::kLead > 0 && Tile::kConsumers == 2) {
+        ptx::barrier_arrive(1, 256, warpgroup_ == 0 && block >= Tile::kLead);
+      }
       ptx::wgmma_wait<1>();
       if (block > 0) release(previous);
       previous = at_.stage;
@@ -203,41 +238,86 @@ class Consumer {
     release(previous);
   }
 
-  /// Chains that join FP32 sums. The tensor cores are kept busy by the other warpgroup meanwhile.
+  /// Chains that join FP32 sums.
   __device__ void accumulate_promoted(float (&sums)[Tile::kCols / 2], int row, int col) {
-    constexpr int kChainSteps = kSteps / Tile::kChains;
     PromotionScales<Tile> scales(args_, row + lane_ / 4, col);
+    Turns<Tile> turns(warpgroup_, args_.k_blocks * Tile::kParts * Tile::kChains);
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
     float chain[kPartRegisters];
     int in_chain = 0;
     for (int block = 0; block < args_.k_blocks; ++block, at_.advance()) {
+      const bool last = block + 1 == args_.k_blocks;
       typename PromotionScales<Tile>::Factors factors[Tile::kParts];
-      scales.next(factors, block);
+      scales.next(factors, last);
       wait_full();
-      const bool ends = ++in_chain == args_.promotion_blocks || block + 1 == args_.k_blocks;
+      const bool ends = ++in_chain == args_.promotion_blocks || last;
 #pragma unroll
       for (int part = 0; part < Tile::kParts; ++part) {
 #pragma unroll
         for (int c = 0; c < Tile::kChains; ++c) {
-          multiply<kChainSteps>(chain, part, c * kChainSteps, in_chain > 1);
-          ptx::wgmma_wait<0>();
-          ptx::pin(chain);
+          run_chain(chain, part, c, in_chain > 1, turns);
           if (part + 1 == Tile::kParts && c + 1 == Tile::kChains) release(at_.stage);
-          if (ends) promote(sums + part * kPartRegisters, chain, factors[part]);
+          if (ends) promote(sums + part * kPartRegisters, chain, factors[part], col);
         }
       }
       if (ends) in_chain = 0;
     }
   }
 
+  /// The c-th chain of a part of this stage, or what the stage adds to one that has begun. The turn
+  /// passes on before the last step, so that the tensor cores do not wait for it.
+  __device__ void run_chain(float (&chain)[kPartRegisters], int part, int c, bool begun,
+                            Turns<Tile>& turns) const {
+    constexpr int kCount = kSteps / Tile::kChains;
+    turns.wait();
+    ptx::pin(chain);
+    ptx::wgmma_fence();
+#pragma unroll
+    for (int step = 0; step < kCount; ++step) {
+      if (step > 0 && step == kCount - 1) ptx::wgmma_commit();
+      multiply(chain, part, c * kCount + step, step > 0 || begun);
+    }
+    ptx::wgmma_commit();
+    ptx::pin(chain);
+    if constexpr (kCount > 1) ptx::wgmma_wait<1>();
+    turns.pass();
+    ptx::wgmma_wait<0>();
+    ptx::pin(chain);
+  }
+
   static __device__ void promote(float* sums, const float (&chain)[kPartRegisters],
-                                 const typename PromotionScales<Tile>::Factors& factors) {
+                                 const typename PromotionScales<Tile>::Factors& factors, int col) {
+    if constexpr (Tile::kScaleSpan == 1) {
+      promote_from<16>(sums, chain, factors);
+    } else if constexpr (Tile::kPartCols % 64 == 0) {  // tiles begin at multiples of 64
+      if (col % 128 == 0) {
+        promote_from<16>(sums, chain, factors);
+      } else {
+        promote_from<8>(sums, chain, factors);
+      }
+    } else {
+      promote_at(sums, chain, factors, 16 - col % 128 / 8);
+    }
+  }
+
+  /// kEdge: eights of columns before the first change of a block of 128; the same at run time.
+  template <int kEdge>
+  static __device__ void promote_from(float* sums, const float (&chain)[kPartRegisters],
+                                      const typename PromotionScales<Tile>::Factors& factors) {
+    promote_at(sums, chain, factors, kEdge);
+  }
+  static __device__ __forceinline__ void promote_at(
+      float* sums, const float (&chain)[kPartRegisters],
+      const typename PromotionScales<Tile>::Factors& factors, int edge) {
 #pragma unroll
     for (int j = 0; j < kPartRegisters / 4; ++j) {
+      const int span = Tile::kScaleSpan == 1 || j < edge ? 0 : 1;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        sums[4 * j + i] = __fmaf_rn(factors.at(j, i / 2), chain[4 * j + i], sums[4 * j + i]);
+        const float factor = span == 0 ? factors.of[0][i / 2]
+                                       : factors.of[Tile::kScaleSpan - 1][i / 2];
+        sums[4 * j + i] = __fmaf_rn(factor, chain[4 * j + i], sums[4 * j + i]);
       }
     }
   }

@@ -40,13 +40,15 @@ constexpr int kBarrierBytes = 1024, kAlignment = 1024;
 /// chain need registers both. A cluster is kClusterRows x kClusterCols blocks; blocks in a column of
 /// it share the tile of B, those in a row the tile of A.
 template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf, int kPartsOf = 1,
-          int kClusterRowsOf = 1, int kClusterColsOf = 1>
+          int kClusterRowsOf = 1, int kClusterColsOf = 1, int kLeadOf = 1>
 struct GemmTile {
   using TA = A;
   using TB = B;
   static constexpr int kConsumers = kConsumersOf, kCols = kColsOf, kChains = kChainsOf;
   static constexpr int kParts = kPartsOf;
   static constexpr int kClusterRows = kClusterRowsOf, kClusterCols = kClusterColsOf;
+
+  static constexpr int kLead = kLeadOf;
 
   static constexpr bool kPromotes = kChains != 0;
   static constexpr int kRows = kConsumers * kRowsOfWarpgroup;
@@ -61,11 +63,12 @@ struct GemmTile {
   static constexpr int kDynamicBytes =
       kAlignment + kStages * kStageBytes + kStagingTotal + kBarrierBytes;
   /// Blocks of 128 columns that one part of a tile may meet, for the scales of B.
-  static constexpr int kScaleSpan =
-      kPartCols % 128 == 0 || 128 % kCols == 0 ? 1 : (kPartCols + 112) / 128 + 1;
+  static constexpr int kScaleSpan = kPartCols % 128 == 0 || 128 % kCols == 0 ? 1 : 2;
 
   static_assert(kCols % (8 * kParts) == 0 && kPartCols <= 256, "widths that wgmma has");
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
+  static_assert(!kPromotes || kScaleSpan == 1 || kPartCols == 192 || kPartCols <= 120,
+                "a part meets two blocks of columns at most");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");
   static_assert((kRows / kClusterCols) % 8 == 0 && (kCols / kClusterRows) % 8 == 0,
                 "each block of a cluster brings whole periods of the shared tile");
