@@ -235,9 +235,14 @@ GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const Rea
   const int bytes = args.bf16 ? 2 : 4;
   args.d_mapped = is_aligned(call.d, call.d_stride * static_cast<std::size_t>(bytes));
   if (args.d_mapped) {
-    args.d = tensor_map({args.bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+    const auto map = [&](int cols) {
+      return tensor_map({args.bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
                                    : CU_TENSOR_MAP_DATA_TYPE_FLOAT32,
-                         bytes, call.d, call.m, call.n, call.d_stride, 16, 128 / bytes});
+                         bytes, call.d, call.m, call.n, call.d_stride, 16, cols});
+    };
+    args.d = map(128 / bytes);
+    const int tail = v.cols % (128 / bytes);
+    if (tail != 0) args.d_tail = map(tail);
   }
   return args;
 }

@@ -48,15 +48,11 @@ __device__ void produce(const GemmArguments& args, const GemmShared<Tile>& share
   }
 }
 
-/// The factors of a promotion, fl(sa * sb), for this thread's two rows; read one block ahead.
+/// The factors of a promotion, fl(sa * sb), for this thread's two rows and the blocks of 128 columns
+/// that the tile meets; read one block ahead.
 template <class Tile>
 class PromotionScales {
  public:
-  /// Factors of one part of the tile: for the blocks of 128 columns that it meets.
-  struct Factors {
-    float of[Tile::kScaleSpan][2];
-  };
-
   /// row: of this thread's first number.
   __device__ PromotionScales(const GemmArguments& args, int row, int col)
       : args_(args), scaled_(args.scaling == GemmScaling::kBlock) {
@@ -66,30 +62,26 @@ class PromotionScales {
       sa_[half] = 1.0f;
     }
 #pragma unroll
-    for (int part = 0; part < Tile::kParts; ++part) {
-#pragma unroll
-      for (int span = 0; span < Tile::kScaleSpan; ++span) {
-        const int block = (col + part * Tile::kPartCols) / 128 + span;
-        at_b_[part][span] =
-            min(block, (args.n - 1) / 128) * static_cast<int>(args.scale_b.row_stride);
-        sb_[part][span] = 1.0f;
-      }
+    for (int span = 0; span < Tile::kScaleSpan; ++span) {
+      at_b_[span] = min(col / 128 + span, (args.n - 1) / 128) *
+                    static_cast<int>(args.scale_b.row_stride);
+      sb_[span] = 1.0f;
     }
     if (scaled_) load();
   }
 
-  /// The factors of this block; starts to read the next one's.
-  __device__ void next(Factors (&factors)[Tile::kParts], bool last) {
+  /// Takes the factors of a block, and starts to read the next one's.
+  __device__ void next(bool last) {
 #pragma unroll
-    for (int part = 0; part < Tile::kParts; ++part) {
-#pragma unroll
-      for (int span = 0; span < Tile::kScaleSpan; ++span) {
-        factors[part].of[span][0] = sa_[0] * sb_[part][span];
-        factors[part].of[span][1] = sa_[1] * sb_[part][span];
-      }
+    for (int span = 0; span < Tile::kScaleSpan; ++span) {
+      factors_[span][0] = sa_[0] * sb_[span];
+      factors_[span][1] = sa_[1] * sb_[span];
     }
     if (scaled_ && !last) load();
   }
+
+  /// Of a thread's row (0, 1) and a block that the tile meets.
+  __device__ float factor(int half, int span) const { return factors_[span][half]; }
 
  private:
   __device__ void load() {
@@ -102,48 +94,17 @@ class PromotionScales {
     }
     if (args_.scale_b.data == nullptr) return;
 #pragma unroll
-    for (int part = 0; part < Tile::kParts; ++part) {
-#pragma unroll
-      for (int span = 0; span < Tile::kScaleSpan; ++span) {
-        sb_[part][span] = __ldg(args_.scale_b.data + at_b_[part][span]);
-        at_b_[part][span] += static_cast<int>(args_.scale_b.block_stride);
-      }
+    for (int span = 0; span < Tile::kScaleSpan; ++span) {
+      sb_[span] = __ldg(args_.scale_b.data + at_b_[span]);
+      at_b_[span] += static_cast<int>(args_.scale_b.block_stride);
     }
   }
 
   const GemmArguments& args_;
   const bool scaled_;
-  int at_a_[2], at_b_[Tile::kParts][Tile::kScaleSpan];
-  float sa_[2], sb_[Tile::kParts][Tile::kScaleSpan];
-};
-
-/// The turns of two consumers at the tensor cores: while one multiplies a chain, the other promotes
-/// its own. The first is kLead chains ahead, so that it ends a tile, and stores it, while the other
-/// still multiplies; those chains have no turns.
-template <class Tile>
-class Turns {
- public:
-  __device__ Turns(int warpgroup, int chains) : second_(warpgroup == 1), chains_(chains) {}
-
-  __device__ void wait() const {
-    if constexpr (kTaken) {
-      ptx::barrier_sync(second_ ? 2 : 1, 256, second_ ? at_ < chains_ - kLead : at_ > kLead);
-    }
-  }
-  /// To be called when the chain is almost done.
-  __device__ void pass() {
-    if constexpr (kTaken) {
-      ptx::barrier_arrive(second_ ? 1 : 2, 256, second_ ? at_ < chains_ - 1 - kLead : at_ >= kLead);
-      ++at_;
-    }
-  }
-
- private:
-  static constexpr bool kTaken = Tile::kConsumers == 2 && Tile::kLead >= 0;
-  static constexpr int kLead = Tile::kParts * Tile::kChains * Tile::kLead;
-  const bool second_;
-  const int chains_;
-  int at_ = 0;
+  int at_a_[2], at_b_[Tile::kScaleSpan];
+  float sa_[2], sb_[Tile::kScaleSpan];
+  float factors_[Tile::kScaleSpan][2];
 };
 
 /// A consumer warpgroup: 64 rows of every tile.
@@ -238,86 +199,104 @@ class Consumer {
     release(previous);
   }
 
-  /// Chains that join FP32 sums.
-  __device__ void accumulate_promoted(float (&sums)[Tile::kCols / 2], int row, int col) {
+  __device__ void accumulate_promoted(Sums& sums, int row, int col) {
     PromotionScales<Tile> scales(args_, row + lane_ / 4, col);
-    Turns<Tile> turns(warpgroup_, args_.k_blocks * Tile::kParts * Tile::kChains);
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
-    float chain[kPartRegisters];
+    Chain chains[Tile::kParts];
     int in_chain = 0;
-    for (int block = 0; block < args_.k_blocks; ++block, at_.advance()) {
-      const bool last = block + 1 == args_.k_blocks;
-      typename PromotionScales<Tile>::Factors factors[Tile::kParts];
-      scales.next(factors, last);
-      wait_full();
-      const bool ends = ++in_chain == args_.promotion_blocks || last;
-#pragma unroll
-      for (int part = 0; part < Tile::kParts; ++part) {
-#pragma unroll
-        for (int c = 0; c < Tile::kChains; ++c) {
-          run_chain(chain, part, c, in_chain > 1, turns);
-          if (part + 1 == Tile::kParts && c + 1 == Tile::kChains) release(at_.stage);
-          if (ends) promote(sums + part * kPartRegisters, chain, factors[part], col);
-        }
-      }
-      if (ends) in_chain = 0;
+    int block = 0;
+    if constexpr (Tile::kLead > 1) for (; block + Tile::kLead <= args_.k_blocks; block += Tile::kLead) {
+      run_blocks<Tile::kLead>(sums, chains, scales, col, in_chain, block);
     }
+    for (; block < args_.k_blocks; ++block) run_blocks<1>(sums, chains, scales, col, in_chain, block);
   }
 
-  /// The c-th chain of a part of this stage, or what the stage adds to one that has begun. The turn
-  /// passes on before the last step, so that the tensor cores do not wait for it.
-  __device__ void run_chain(float (&chain)[kPartRegisters], int part, int c, bool begun,
-                            Turns<Tile>& turns) const {
+  template <int kBlocks>
+  __device__ void run_blocks(Sums& sums, Chain (&chains)[Tile::kParts],
+                               PromotionScales<Tile>& scales, int col, int& in_chain,
+                               int block) {
+    constexpr int kPerBlock = Tile::kChains * Tile::kParts;
+    bool ends = false;
+    int previous = 0;
+#pragma unroll
+    for (int i = 0; i < kBlocks * kPerBlock; ++i) {
+      const int part = i % Tile::kParts;
+      const bool ended = ends;
+      if (i % kPerBlock == 0) {
+        previous = at_.stage;
+        if (i > 0) at_.advance();
+        if (Tile::kParts == 1) scales.next(block + i / kPerBlock + 1 == args_.k_blocks);
+        wait_full();
+        in_chain = ends ? 1 : in_chain + 1;
+        ends = in_chain == args_.promotion_blocks || block + i / kPerBlock + 1 == args_.k_blocks;
+      }
+      issue(chains[part], part, i % kPerBlock / Tile::kParts, in_chain > 1);
+      if (Tile::kParts == 1 && i + 1 < kBlocks * kPerBlock) {
+        ptx::wgmma_wait<0>();
+        ptx::pin(chains[0]);
+        if ((i + 1) % kPerBlock == 0) release(at_.stage);
+        if (ends) promote(sums, chains[0], 0, scales, col);
+      } else if (Tile::kParts > 1 && i > 0) {
+        constexpr int kParts = Tile::kParts;
+        const int before = (i - 1) % kParts;
+        ptx::wgmma_wait<1>();
+        ptx::pin(chains[before]);
+        if (i % kPerBlock == 0) release(previous);
+        if (i % kPerBlock == 0 ? ended : ends) promote(sums, chains[before], before, scales, col);
+      }
+      if (Tile::kParts > 1 && i % kPerBlock == 0) scales.next(block + i / kPerBlock + 1 == args_.k_blocks);
+    }
+    ptx::wgmma_wait<0>();
+    ptx::pin(chains[Tile::kParts - 1]);
+    release(at_.stage);
+    at_.advance();
+    if (ends) promote(sums, chains[Tile::kParts - 1], Tile::kParts - 1, scales, col);
+    if (ends) in_chain = 0;
+  }
+
+  /// The c-th chain of a part of this stage, or what the stage adds to one that has begun.
+  __device__ void issue(Chain& chain, int part, int c, bool begun) const {
     constexpr int kCount = kSteps / Tile::kChains;
-    turns.wait();
     ptx::pin(chain);
     ptx::wgmma_fence();
 #pragma unroll
     for (int step = 0; step < kCount; ++step) {
-      if (step > 0 && step == kCount - 1) ptx::wgmma_commit();
       multiply(chain, part, c * kCount + step, step > 0 || begun);
     }
     ptx::wgmma_commit();
     ptx::pin(chain);
-    if constexpr (kCount > 1) ptx::wgmma_wait<1>();
-    turns.pass();
-    ptx::wgmma_wait<0>();
-    ptx::pin(chain);
   }
 
-  static __device__ void promote(float* sums, const float (&chain)[kPartRegisters],
-                                 const typename PromotionScales<Tile>::Factors& factors, int col) {
-    if constexpr (Tile::kScaleSpan == 1) {
-      promote_from<16>(sums, chain, factors);
-    } else if constexpr (Tile::kPartCols % 64 == 0) {  // tiles begin at multiples of 64
+  static __device__ void promote(Sums& sums, const Chain& chain, int part,
+                                 const PromotionScales<Tile>& scales, int col) {
+    if constexpr (Tile::kColumnStep == 128 || Tile::kScaleSpan == 1) {
+      promote_from(sums, chain, part, scales, 0);
+    } else if constexpr (Tile::kColumnStep == 64) {  // the compiler sees both places that there are
       if (col % 128 == 0) {
-        promote_from<16>(sums, chain, factors);
+        promote_from(sums, chain, part, scales, 0);
       } else {
-        promote_from<8>(sums, chain, factors);
+        promote_from(sums, chain, part, scales, 8);
       }
     } else {
-      promote_at(sums, chain, factors, 16 - col % 128 / 8);
+      promote_from(sums, chain, part, scales, col % 128 / 8);
     }
   }
 
-  /// kEdge: eights of columns before the first change of a block of 128; the same at run time.
-  template <int kEdge>
-  static __device__ void promote_from(float* sums, const float (&chain)[kPartRegisters],
-                                      const typename PromotionScales<Tile>::Factors& factors) {
-    promote_at(sums, chain, factors, kEdge);
-  }
-  static __device__ __forceinline__ void promote_at(
-      float* sums, const float (&chain)[kPartRegisters],
-      const typename PromotionScales<Tile>::Factors& factors, int edge) {
+  /// begin: where the tile begins in its block of 128 columns, in eights.
+  static __device__ __forceinline__ void promote_from(Sums& sums, const Chain& chain, int part,
+                                                      const PromotionScales<Tile>& scales,
+                                                      int begin) {
+    constexpr int kGroups = Tile::kPartCols / 8;
 #pragma unroll
-    for (int j = 0; j < kPartRegisters / 4; ++j) {
-      const int span = Tile::kScaleSpan == 1 || j < edge ? 0 : 1;
+    for (int j = 0; j < kGroups; ++j) {
+      const bool first = Tile::kScaleSpan == 1 || begin + part * kGroups + j < 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const float factor = span == 0 ? factors.of[0][i / 2]
-                                       : factors.of[Tile::kScaleSpan - 1][i / 2];
-        sums[4 * j + i] = __fmaf_rn(factor, chain[4 * j + i], sums[4 * j + i]);
+        const float factor = first ? scales.factor(i / 2, 0)
+                                   : scales.factor(i / 2, Tile::kScaleSpan - 1);
+        float& sum = sums[part * kPartRegisters + 4 * j + i];
+        sum = __fmaf_rn(factor, chain[4 * j + i], sum);
       }
     }
   }
