@@ -6,10 +6,10 @@ namespace {
 
 /// 64 kConsumers rows; see GemmTile for the rest.
 template <int kConsumers, int kCols, int kChains, int kParts = 1, int kClusterRows = 1,
-          int kClusterCols = 1, int kLead = 1>
+          int kClusterCols = 1>
 GemmVariant tile() {
   return gemm_variant<
-      GemmTile<E4M3, E4M3, kConsumers, kCols, kChains, kParts, kClusterRows, kClusterCols, kLead>>();
+      GemmTile<E4M3, E4M3, kConsumers, kCols, kChains, kParts, kClusterRows, kClusterCols>>();
 }
 
 }  // namespace
@@ -17,16 +17,19 @@ GemmVariant tile() {
 const std::vector<GemmVariant>& gemm_variants_e4m3() {
   static const std::vector<GemmVariant> variants = {
       // one chain over all of K
-      tile<2, 256, 0, 1, 2, 1, 0>(), tile<2, 256, 0, 1, 2, 1, 1>(),
-      tile<2, 320, 0, 2, 2, 1, 0>(), tile<2, 320, 0, 2, 2, 1, 1>(),
-      tile<2, 176, 0, 1, 2, 1, 0>(), tile<2, 192, 0, 1, 2, 1, 0>(), 
-      tile<1, 56, 0, 1, 1, 2>(), tile<1, 64, 0, 1, 1, 2>(), tile<1, 56, 0>(),
+      tile<2, 256, 0, 1, 2>(),
+      tile<2, 176, 0, 1, 2>(),
+      tile<2, 128, 0, 1, 2>(),
+      tile<1, 56, 0, 1, 1, 2>(),
       // promoted every 128, or every few 128
-      tile<2, 192, 1, 2, 2, 1, 4>(), tile<2, 192, 1, 2, 2, 1, 2>(), tile<2, 192, 1, 2, 2, 1, 1>(), tile<2, 192, 1, 1, 2, 1, 1>(),
-      tile<2, 128, 1, 2, 2, 1, 4>(), tile<2, 128, 1, 1, 2, 1, 1>(), tile<2, 160, 1, 2, 2, 1, 4>(), tile<2, 192, 1, 2, 1, 2, 4>(),
-      tile<1, 56, 1, 1, 1, 2>(), tile<1, 64, 1, 2, 1, 2, 4>(), tile<1, 56, 1>(),
+      tile<2, 192, 1, 2, 2>(),
+      tile<2, 128, 1, 1, 2>(),
+      tile<1, 56, 1, 1, 1, 2>(),
       // promoted every 64 and every 32
-      tile<2, 192, 2, 2, 2, 1, 2>(), tile<2, 192, 4, 2, 2, 1, 1>(), 
+      tile<2, 192, 2, 2, 2>(),
+      tile<2, 128, 2, 1, 2>(),
+      tile<2, 192, 4, 2, 2>(),
+      tile<2, 128, 4, 1, 2>(),
   };
   return variants;
 }

@@ -122,7 +122,7 @@ class Consumer {
     Epilogue<Tile> epilogue(args_, shared_.staging(warp_));
     TileWalk<Tile> walk(args_);
     for (int row, col; walk.next(row, col);) {
-      float sums[Tile::kCols / 2];
+      Sums sums;
       const int first_row = row + 16 * warp_;
       if constexpr (Tile::kPromotes) {
         accumulate_promoted(sums, first_row, col);
@@ -138,6 +138,8 @@ class Consumer {
   static constexpr int kSteps = kBlockK / 32;
   static constexpr int kPartRegisters = Tile::kPartCols / 2;
   using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, Tile::kPartCols>;
+  using Sums = float[Tile::kCols / 2];
+  using Chain = float[kPartRegisters];
 
   __device__ void wait_full() const {
     while (!ptx::mbarrier_try_wait(shared_.full(at_.stage), at_.parity)) {
@@ -154,7 +156,7 @@ class Consumer {
   }
 
   /// One step of 32 products of the stage; D counts where `accumulates`.
-  __device__ void multiply(float (&d)[kPartRegisters], int part, int step, bool accumulates) const {
+  __device__ void multiply(Chain& d, int part, int step, bool accumulates) const {
     const std::uint64_t a = ptx::tile_descriptor(shared_.a(at_.stage) +
                                                  warpgroup_ * kRowsOfWarpgroup * kBlockK);
     const std::uint64_t b =
@@ -162,34 +164,12 @@ class Consumer {
     Mma::run(d, a + 2 * step, b + 2 * step, accumulates);  // 32 bytes a step, in units of 16
   }
 
-  using Sums = float[Tile::kCols / 2];
-  using Chain = float[kPartRegisters];
-  static __device__ Chain& part_of(Sums& sums, int part) {
-    return *reinterpret_cast<Chain*>(sums + part * kPartRegisters);
-  }
-
   /// One chain over all of K: while a block is multiplied, the one before is released.
   __device__ void accumulate(Sums& sums) {
     int previous = 0;
     for (int block = 0; block < args_.k_blocks; ++block, at_.advance()) {
       wait_full();
-      if constexpr (Tile::kLead > 0 && Tile::kConsumers == 2) {
-        ptx::barrier_sync(1, 256, warpgroup_ == 1 && block < args_.k_blocks - Tile::kLead);
-      }
-      ptx::pin(sums);
-      ptx::wgmma_fence();
-#pragma unroll
-      for (int part = 0; part < Tile::kParts; ++part) {
-#pragma unroll
-        for (int step = 0; step < kSteps; ++step) {
-          multiply(part_of(sums, part), part, step, step > 0 || block > 0);
-        }
-      }
-      ptx::wgmma_commit();
-      ptx::pin(sums);
-      if constexpr (Tile::kLead > 0 && Tile::kConsumers == 2) {
-        ptx::barrier_arrive(1, 256, warpgroup_ == 0 && block >= Tile::kLead);
-      }
+      issue(sums, 0, 0, block > 0);
       ptx::wgmma_wait<1>();
       if (block > 0) release(previous);
       previous = at_.stage;
@@ -199,65 +179,74 @@ class Consumer {
     release(previous);
   }
 
+  /// Chains that join FP32 sums.
   __device__ void accumulate_promoted(Sums& sums, int row, int col) {
     PromotionScales<Tile> scales(args_, row + lane_ / 4, col);
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
     Chain chains[Tile::kParts];
-    int in_chain = 0;
-    int block = 0;
-    if constexpr (Tile::kLead > 1) for (; block + Tile::kLead <= args_.k_blocks; block += Tile::kLead) {
-      run_blocks<Tile::kLead>(sums, chains, scales, col, in_chain, block);
+    int block = 0, in_chain = 0;
+    if constexpr (Tile::kBlocksAtOnce > 1) {
+      for (; block + Tile::kBlocksAtOnce <= args_.k_blocks; block += Tile::kBlocksAtOnce) {
+        run_blocks<Tile::kBlocksAtOnce>(sums, chains, scales, col, in_chain, block);
+      }
     }
-    for (; block < args_.k_blocks; ++block) run_blocks<1>(sums, chains, scales, col, in_chain, block);
+    for (; block < args_.k_blocks; ++block) {
+      run_blocks<1>(sums, chains, scales, col, in_chain, block);
+    }
   }
 
+  /// kBlocks blocks of K from `block` on; in_chain of them since the last promotion. Where there are
+  /// two parts, each is promoted while the next is multiplied; with one, only the other warpgroup
+  /// keeps the tensor cores busy meanwhile.
   template <int kBlocks>
   __device__ void run_blocks(Sums& sums, Chain (&chains)[Tile::kParts],
-                               PromotionScales<Tile>& scales, int col, int& in_chain,
-                               int block) {
-    constexpr int kPerBlock = Tile::kChains * Tile::kParts;
-    bool ends = false;
-    int previous = 0;
+                             PromotionScales<Tile>& scales, int col, int& in_chain, int block) {
+    constexpr int kPerBlock = Tile::kChains * Tile::kParts, kAll = kBlocks * kPerBlock;
+    constexpr int kLast = Tile::kParts - 1;
+    bool ends = false;  // whether the chain ends with its block
 #pragma unroll
-    for (int i = 0; i < kBlocks * kPerBlock; ++i) {
-      const int part = i % Tile::kParts;
+    for (int i = 0; i < kAll; ++i) {
+      const int part = i % Tile::kParts, place = i % kPerBlock, now = block + i / kPerBlock;
+      const int previous = at_.stage;
       const bool ended = ends;
-      if (i % kPerBlock == 0) {
-        previous = at_.stage;
+      if (place == 0) {
         if (i > 0) at_.advance();
-        if (Tile::kParts == 1) scales.next(block + i / kPerBlock + 1 == args_.k_blocks);
         wait_full();
-        in_chain = ends ? 1 : in_chain + 1;
-        ends = in_chain == args_.promotion_blocks || block + i / kPerBlock + 1 == args_.k_blocks;
+        in_chain = ended ? 1 : in_chain + 1;
+        ends = in_chain == args_.promotion_blocks || now + 1 == args_.k_blocks;
       }
-      issue(chains[part], part, i % kPerBlock / Tile::kParts, in_chain > 1);
-      if (Tile::kParts == 1 && i + 1 < kBlocks * kPerBlock) {
-        ptx::wgmma_wait<0>();
-        ptx::pin(chains[0]);
-        if ((i + 1) % kPerBlock == 0) release(at_.stage);
-        if (ends) promote(sums, chains[0], 0, scales, col);
-      } else if (Tile::kParts > 1 && i > 0) {
-        constexpr int kParts = Tile::kParts;
-        const int before = (i - 1) % kParts;
-        ptx::wgmma_wait<1>();
-        ptx::pin(chains[before]);
-        if (i % kPerBlock == 0) release(previous);
-        if (i % kPerBlock == 0 ? ended : ends) promote(sums, chains[before], before, scales, col);
+      issue(chains[part], part, place / Tile::kParts, in_chain > 1);
+      if (place == 0 && i > 0) {
+        finish<1>(sums, chains[kLast], kLast, ended, scales, col);
+        release(previous);
       }
-      if (Tile::kParts > 1 && i % kPerBlock == 0) scales.next(block + i / kPerBlock + 1 == args_.k_blocks);
+      if (place == 0) scales.next(now + 1 == args_.k_blocks);
+      if constexpr (Tile::kParts == 1) {
+        if (i + 1 < kAll) finish<0>(sums, chains[0], 0, ends, scales, col);
+      } else if (place > 0) {
+        const int before = (i - 1) % Tile::kParts;
+        finish<1>(sums, chains[before], before, ends, scales, col);
+      }
     }
-    ptx::wgmma_wait<0>();
-    ptx::pin(chains[Tile::kParts - 1]);
+    finish<0>(sums, chains[kLast], kLast, ends, scales, col);
     release(at_.stage);
     at_.advance();
-    if (ends) promote(sums, chains[Tile::kParts - 1], Tile::kParts - 1, scales, col);
     if (ends) in_chain = 0;
+  }
+
+  /// Waits for all but kPending multiplications, and promotes what a chain has come to if it ends.
+  template <int kPending>
+  static __device__ void finish(Sums& sums, Chain& chain, int part, bool ends,
+                                const PromotionScales<Tile>& scales, int col) {
+    ptx::wgmma_wait<kPending>();
+    ptx::pin(chain);
+    if (ends) promote(sums, chain, part, scales, col);
   }
 
   /// The c-th chain of a part of this stage, or what the stage adds to one that has begun.
   __device__ void issue(Chain& chain, int part, int c, bool begun) const {
-    constexpr int kCount = kSteps / Tile::kChains;
+    constexpr int kCount = Tile::kPromotes ? kSteps / Tile::kChains : kSteps;
     ptx::pin(chain);
     ptx::wgmma_fence();
 #pragma unroll

@@ -38,11 +38,11 @@ constexpr int kBarrierBytes = 1024, kAlignment = 1024;
 /// One block computes D[64 kConsumers, kCols] at a time, each consumer warpgroup 64 rows of it.
 ///
 /// kChains: 0 for one chain over all of K; else the chains in a block of 128 (1, 2, 4). kParts: a
-/// consumer multiplies its columns in so many instructions side by side; of two parts one is
-/// promoted while the other is multiplied. A cluster is kClusterRows x kClusterCols blocks; blocks in a column of
+/// consumer's columns are multiplied in so many parts (1, 2); of two, one is promoted while the other
+/// is multiplied. A cluster is kClusterRows x kClusterCols blocks; blocks in a column of
 /// it share the tile of B, those in a row the tile of A.
 template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf, int kPartsOf = 1,
-          int kClusterRowsOf = 1, int kClusterColsOf = 1, int kLeadOf = 1>
+          int kClusterRowsOf = 1, int kClusterColsOf = 1>
 struct GemmTile {
   using TA = A;
   using TB = B;
@@ -50,13 +50,14 @@ struct GemmTile {
   static constexpr int kParts = kPartsOf;
   static constexpr int kClusterRows = kClusterRowsOf, kClusterCols = kClusterColsOf;
 
-  static constexpr int kLead = kLeadOf;
-
   static constexpr bool kPromotes = kChains != 0;
   static constexpr int kRows = kConsumers * kRowsOfWarpgroup;
   static constexpr int kClusterSize = kClusterRows * kClusterCols;
   static constexpr int kThreads = (kConsumers + 1) * 128;
   static constexpr int kPartCols = kCols / kParts;
+  /// Blocks that a consumer multiplies without waiting for the last part of any but the last: as many
+  /// as the compiler still takes for one pipeline.
+  static constexpr int kBlocksAtOnce = kParts == 1 ? 1 : kChains == 1 ? 4 : 1;
   static constexpr int kBytesA = kRows * kBlockK, kBytesB = kCols * kBlockK;
   static constexpr int kStageBytes = kBytesA + kBytesB;
   static constexpr int kStagingTotal = kConsumers * 4 * kStagingBytes;
@@ -69,6 +70,7 @@ struct GemmTile {
   /// Blocks of 128 columns that a tile meets at most, for the scales of B.
   static constexpr int kScaleSpan = (128 - kColumnStep + kCols + 127) / 128;
 
+  static_assert(kParts == 1 || (kParts == 2 && kPromotes));
   static_assert(kCols % (8 * kParts) == 0 && kPartCols <= 256, "widths that wgmma has");
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
   static_assert(!kPromotes || kScaleSpan <= 2, "a tile meets two blocks of columns at most");

@@ -8,7 +8,7 @@
 namespace binade::cuda {
 
 struct GemmVariant {
-  int rows, cols, chains, parts, cluster_rows, cluster_cols, stages, threads, dynamic_bytes, lead;
+  int rows, cols, chains, parts, cluster_rows, cluster_cols, stages, threads, dynamic_bytes;
   const void* kernel;
 
   int cluster_size() const { return cluster_rows * cluster_cols; }
@@ -17,7 +17,7 @@ struct GemmVariant {
 template <class Tile>
 GemmVariant gemm_variant() {
   return {Tile::kRows,        Tile::kCols,   Tile::kChains,  Tile::kParts,        Tile::kClusterRows,
-          Tile::kClusterCols, Tile::kStages, Tile::kThreads, Tile::kDynamicBytes, Tile::kLead,
+          Tile::kClusterCols, Tile::kStages, Tile::kThreads, Tile::kDynamicBytes,
           reinterpret_cast<const void*>(&gemm_kernel<Tile>)};
 }
 

@@ -68,22 +68,6 @@ __device__ __forceinline__ bool mbarrier_try_wait(const Barrier* barrier, std::u
   return done != 0;
 }
 
-/// Waits at one of the block's barriers 1 to 15 until `threads` have come or waited; where `taken`.
-__device__ __forceinline__ void barrier_sync(int barrier, int threads, bool taken) {
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %2, 0;\n@p barrier.cta.sync.aligned %0, %1;\n}" ::"r"(
-                   barrier),
-               "r"(threads), "r"(static_cast<int>(taken))
-               : "memory");
-}
-
-/// Comes to it without waiting.
-__device__ __forceinline__ void barrier_arrive(int barrier, int threads, bool taken) {
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %2, 0;\n@p barrier.cta.arrive.aligned %0, %1;\n}" ::"r"(
-                   barrier),
-               "r"(threads), "r"(static_cast<int>(taken))
-               : "memory");
-}
-
 __device__ __forceinline__ std::uint32_t cluster_block_rank() {
   std::uint32_t rank;
   asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
