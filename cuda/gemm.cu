@@ -145,23 +145,32 @@ int ceil_divide(std::size_t a, int b) {
 /// What is to be launched: a tile, and the grid of clusters that covers D.
 struct Plan {
   GemmVariant variant;
-  int cluster_rows = 0, cluster_cols = 0, resident = 0;
+  int cluster_rows = 0, cluster_cols = 0, resident = 0, k_blocks = 0;
 
   Plan(const DeviceGemm& call, const GemmVariant& v)
       : variant(v),
         cluster_rows(ceil_divide(call.m, v.rows * v.cluster_rows)),
         cluster_cols(ceil_divide(call.n, v.cols * v.cluster_cols)),
-        resident(resident_clusters(v)) {}
+        resident(resident_clusters(v)),
+        k_blocks(ceil_divide(call.k, kBlockK)) {}
 
   int tiles() const { return cluster_rows * cluster_cols; }
-  /// Cycles in units of one k: the rounds of tiles, each as wide as its operations or as what it
-  /// reads, whichever takes longer.
+  /// Cycles, roughly: rounds of tiles, each as long as the slowest of its multiplications (4096 a
+  /// cycle), its shared memory (128 bytes a cycle) and what it brings from the L2 (32).
   double cost() const {
+    const GemmVariant& v = variant;
+    const double parts = v.parts, groups = v.rows / kRowsOfWarpgroup;
+    const double operations = v.rows * v.cols * kBlockK / 4096.0;
+    const double filled = (v.rows + v.cols) * kBlockK;
+    const double read = (parts * v.rows + groups * v.cols) * kBlockK;
+    const double brought = (v.rows / v.cluster_cols + v.cols / v.cluster_rows) * kBlockK;
+    const double block = std::max({operations, (filled + read) / 128, brought / 32});
     const double rounds = std::ceil(static_cast<double>(tiles()) / resident);
-    const double operations = variant.rows * variant.cols;
-    const double reads = 64.0 * (variant.rows / variant.cluster_cols + variant.cols);
-    return rounds * std::max(operations, reads);
+    return rounds * (k_blocks * block + kTileOverhead);
   }
+
+ private:
+  static constexpr double kTileOverhead = 2000;  ///< filling the ring, and the epilogue
 };
 
 std::size_t choose_tile(const DeviceGemm& call, const std::vector<GemmVariant>& variants) {
@@ -235,9 +244,14 @@ GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const Rea
   const int bytes = args.bf16 ? 2 : 4;
   args.d_mapped = is_aligned(call.d, call.d_stride * static_cast<std::size_t>(bytes));
   if (args.d_mapped) {
-    args.d = tensor_map({args.bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+    const auto map = [&](int cols) {
+      return tensor_map({args.bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
                                    : CU_TENSOR_MAP_DATA_TYPE_FLOAT32,
-                         bytes, call.d, call.m, call.n, call.d_stride, 16, 128 / bytes});
+                         bytes, call.d, call.m, call.n, call.d_stride, 16, cols});
+    };
+    args.d = map(128 / bytes);
+    const int tail = v.cols % (128 / bytes);
+    if (tail != 0) args.d_tail = map(tail);
   }
   return args;
 }

@@ -20,15 +20,15 @@ const std::vector<GemmVariant>& gemm_variants_e4m3() {
       tile<2, 256, 0, 1, 2>(),
       tile<2, 176, 0, 1, 2>(),
       tile<2, 128, 0, 1, 2>(),
-      tile<1, 56, 0, 1, 1, 4>(),
-      // promoted every 128, or every few 128 where there is one part
-      tile<2, 256, 1, 2, 2>(),
-      tile<2, 192, 1, 1, 2>(),
-      tile<2, 176, 1, 1, 2>(),
+      tile<1, 56, 0, 1, 1, 2>(),
+      // promoted every 128, or every few 128
+      tile<2, 192, 1, 2, 2>(),
       tile<2, 128, 1, 1, 2>(),
-      tile<1, 56, 1, 1, 1, 4>(),
+      tile<1, 56, 1, 1, 1, 2>(),
       // promoted every 64 and every 32
+      tile<2, 192, 2, 2, 2>(),
       tile<2, 128, 2, 1, 2>(),
+      tile<2, 192, 4, 2, 2>(),
       tile<2, 128, 4, 1, 2>(),
   };
   return variants;

@@ -71,56 +71,76 @@ class Epilogue {
   template <bool kBf16>
   __device__ void store(float (&sums)[Tile::kCols / 2], int row, int col) {
     constexpr int kBoxGroups = kBf16 ? 8 : 4;  // eights of columns in 128 bytes
-    constexpr int kBoxed = Tile::kCols / 8 / kBoxGroups * kBoxGroups;
+    constexpr int kGroups = Tile::kCols / 8, kTail = kGroups % kBoxGroups;
+    if (!args_.d_mapped) {
 #pragma unroll
-    for (int j = 0; j < kBoxed; j += kBoxGroups) {
-      if (args_.d_mapped) {
-        store_box<kBf16>(sums + 4 * j, row, col + 8 * j, j / kBoxGroups % 2);
-      } else {
-#pragma unroll
-        for (int i = j; i < j + kBoxGroups; ++i) store_group<kBf16>(sums + 4 * i, row, col + 8 * i);
-      }
+      for (int j = 0; j < kGroups; ++j) store_group<kBf16>(sums + 4 * j, row, col + 8 * j);
+      return;
     }
 #pragma unroll
-    for (int j = kBoxed; j < Tile::kCols / 8; ++j) {
-      store_group<kBf16>(sums + 4 * j, row, col + 8 * j);
+    for (int j = 0; j + kBoxGroups <= kGroups; j += kBoxGroups) {
+      store_box<kBf16, kBoxGroups>(sums + 4 * j, args_.d, row, col + 8 * j);
+    }
+    if constexpr (kTail != 0) {
+      constexpr int kFirst = kGroups - kTail;
+      store_box<kBf16, kTail>(sums + 4 * kFirst, args_.d_tail, row, col + 8 * kFirst);
     }
   }
 
-  /// 16 rows of 128 bytes through shared memory, in the copy engine's swizzle: the 16-byte chunks of
-  /// row r are permuted by r % 8.
-  template <bool kBf16>
-  __device__ void store_box(const float* sums, int row, int col, int buffer) {
+  /// 16 rows of up to 128 bytes through shared memory.
+  template <bool kBf16, int kGroups>
+  __device__ void store_box(const float* sums, const CUtensorMap& map, int row, int col) {
     if (row >= args_.m || col >= args_.n) return;
-    unsigned char* box = staging_ + buffer * (kStagingBytes / 2);
+    unsigned char* box = staging_ + next_box_ * (kStagingBytes / 2);
+    next_box_ ^= 1;
     if (lane_ == 0) ptx::tma_store_wait_read<1>();
     __syncwarp();
     const std::uint32_t base = ptx::shared_address(box);
-    if constexpr (kBf16) {
-      const std::uint32_t in_box = base + (lane_ % 16) * 128;
-#pragma unroll
-      for (int j = 0; j < 8; j += 2) {
-        const int chunk = (j + lane_ / 16) ^ (lane_ % 8);
-        const float* s = sums + 4 * j;
-        ptx::store_matrices(in_box + chunk * 16, ptx::to_bf16x2(s[0], s[1]),
-                            ptx::to_bf16x2(s[2], s[3]), ptx::to_bf16x2(s[4], s[5]),
-                            ptx::to_bf16x2(s[6], s[7]));
-      }
+    if constexpr (kBf16 && kGroups == 8) {
+      fill_by_matrices(base, sums);
     } else {
-      const int r = lane_ / 4, q = lane_ % 4;
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        const std::uint32_t at = base + r * 128 + ((2 * j + q / 2) ^ r) * 16 + q % 2 * 8;
-        const float* s = sums + 4 * j;
-        ptx::store_pair(at, fp32_bits(s[0]), fp32_bits(s[1]));
-        ptx::store_pair(at + 8 * 128, fp32_bits(s[2]), fp32_bits(s[3]));
-      }
+      fill_by_threads<kBf16, kGroups>(base, sums);
     }
     ptx::async_proxy_fence();
     __syncwarp();
     if (lane_ == 0) {
-      ptx::tma_store(&args_.d, box, col, row);
+      ptx::tma_store(&map, box, col, row);
       ptx::tma_store_commit();
+    }
+  }
+
+  /// A box of bf16 in the copy engine's swizzle: the 16-byte chunks of row r are permuted by r % 8.
+  __device__ void fill_by_matrices(std::uint32_t base, const float* sums) const {
+    const std::uint32_t in_box = base + lane_ % 16 * 128;
+#pragma unroll
+    for (int j = 0; j < 8; j += 2) {
+      const int chunk = (j + lane_ / 16) ^ (lane_ % 8);
+      const float* s = sums + 4 * j;
+      ptx::store_matrices(in_box + chunk * 16, ptx::to_bf16x2(s[0], s[1]),
+                          ptx::to_bf16x2(s[2], s[3]), ptx::to_bf16x2(s[4], s[5]),
+                          ptx::to_bf16x2(s[6], s[7]));
+    }
+  }
+
+  /// Each thread its pairs; rows of 128 bytes are swizzled, shorter ones are not.
+  template <bool kBf16, int kGroups>
+  __device__ void fill_by_threads(std::uint32_t base, const float* sums) const {
+    constexpr int kPairBytes = kBf16 ? 4 : 8, kPitch = kGroups * 4 * kPairBytes;
+    const int r = lane_ / 4;
+#pragma unroll
+    for (int j = 0; j < kGroups; ++j) {
+      int at = (4 * j + lane_ % 4) * kPairBytes;
+      if (kPitch == 128) at ^= r * 16;
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const std::uint32_t address = base + (r + 8 * half) * kPitch + at;
+        const float low = sums[4 * j + 2 * half], high = sums[4 * j + 2 * half + 1];
+        if constexpr (kBf16) {
+          ptx::store_word(address, ptx::to_bf16x2(low, high));
+        } else {
+          ptx::store_pair(address, fp32_bits(low), fp32_bits(high));
+        }
+      }
     }
   }
 
@@ -149,6 +169,7 @@ class Epilogue {
   const GemmArguments& args_;
   unsigned char* staging_;
   int lane_;
+  int next_box_ = 0;  ///< of the two; the other may still be read
 };
 
 }  // namespace binade::cuda

@@ -48,79 +48,63 @@ __device__ void produce(const GemmArguments& args, const GemmShared<Tile>& share
   }
 }
 
-/// The factors of a promotion, fl(sa * sb), for this thread's two rows; read one block ahead.
+/// The factors of a promotion, fl(sa * sb), for this thread's two rows and the blocks of 128 columns
+/// that the tile meets; read one block ahead.
 template <class Tile>
 class PromotionScales {
  public:
-  /// Factors of one part of the tile: for the blocks of 128 columns that it meets.
-  struct Factors {
-    float of[Tile::kScaleSpan][2];
-    int edge;  ///< eights of columns before the first change of block
-
-    __device__ float at(int j, int half) const {
-      if constexpr (Tile::kScaleSpan == 1) return of[0][half];
-      if constexpr (Tile::kScaleSpan == 2) return j < edge ? of[0][half] : of[1][half];
-      return j < edge ? of[0][half] : j < edge + 16 ? of[1][half] : of[2][half];
-    }
-  };
-
   /// row: of this thread's first number.
   __device__ PromotionScales(const GemmArguments& args, int row, int col)
-      : args_(args), scaled_(args.scaling == GemmScaling::kBlock), col_(col) {
+      : args_(args), scaled_(args.scaling == GemmScaling::kBlock) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      a_[half] = args.scale_a.data + min(row + 8 * half, args.m - 1) * args.scale_a.row_stride;
+      at_a_[half] = min(row + 8 * half, args.m - 1) * static_cast<int>(args.scale_a.row_stride);
+      sa_[half] = 1.0f;
     }
 #pragma unroll
-    for (auto& part : sb_) {
-#pragma unroll
-      for (float& scale : part) scale = 1.0f;
+    for (int span = 0; span < Tile::kScaleSpan; ++span) {
+      at_b_[span] = min(col / 128 + span, (args.n - 1) / 128) *
+                    static_cast<int>(args.scale_b.row_stride);
+      sb_[span] = 1.0f;
     }
-    load(0);
+    if (scaled_) load();
   }
 
-  /// The factors of this block; starts to read the next one's.
-  __device__ void next(Factors (&factors)[Tile::kParts], int block) {
+  /// Takes the factors of a block, and starts to read the next one's.
+  __device__ void next(bool last) {
 #pragma unroll
-    for (int part = 0; part < Tile::kParts; ++part) {
-      Factors& f = factors[part];
-      f.edge = 16 - (col_ + part * Tile::kPartCols) % 128 / 8;
-#pragma unroll
-      for (int span = 0; span < Tile::kScaleSpan; ++span) {
-        f.of[span][0] = sa_[0] * sb_[part][span];
-        f.of[span][1] = sa_[1] * sb_[part][span];
-      }
+    for (int span = 0; span < Tile::kScaleSpan; ++span) {
+      factors_[span][0] = sa_[0] * sb_[span];
+      factors_[span][1] = sa_[1] * sb_[span];
     }
-    if (block + 1 < args_.k_blocks) load(block + 1);
+    if (scaled_ && !last) load();
   }
+
+  /// Of a thread's row (0, 1) and a block that the tile meets.
+  __device__ float factor(int half, int span) const { return factors_[span][half]; }
 
  private:
-  __device__ void load(int block) {
-    if (!scaled_) return;
+  __device__ void load() {
     if (args_.scale_a.data != nullptr) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        sa_[half] = __ldg(a_[half] + block * args_.scale_a.block_stride);
+        sa_[half] = __ldg(args_.scale_a.data + at_a_[half]);
+        at_a_[half] += static_cast<int>(args_.scale_a.block_stride);
       }
     }
     if (args_.scale_b.data == nullptr) return;
-    const float* b = args_.scale_b.data + block * args_.scale_b.block_stride;
 #pragma unroll
-    for (int part = 0; part < Tile::kParts; ++part) {
-#pragma unroll
-      for (int span = 0; span < Tile::kScaleSpan; ++span) {
-        const int at = (col_ + part * Tile::kPartCols) / 128 + span;
-        sb_[part][span] = __ldg(b + min(at, (args_.n - 1) / 128) * args_.scale_b.row_stride);
-      }
+    for (int span = 0; span < Tile::kScaleSpan; ++span) {
+      sb_[span] = __ldg(args_.scale_b.data + at_b_[span]);
+      at_b_[span] += static_cast<int>(args_.scale_b.block_stride);
     }
   }
 
   const GemmArguments& args_;
   const bool scaled_;
-  const int col_;
-  const float* a_[2];
-  float sa_[2] = {1.0f, 1.0f};
-  float sb_[Tile::kParts][Tile::kScaleSpan];
+  int at_a_[2], at_b_[Tile::kScaleSpan];
+  float sa_[2], sb_[Tile::kScaleSpan];
+  float factors_[Tile::kScaleSpan][2];
 };
 
 /// A consumer warpgroup: 64 rows of every tile.
@@ -138,7 +122,7 @@ class Consumer {
     Epilogue<Tile> epilogue(args_, shared_.staging(warp_));
     TileWalk<Tile> walk(args_);
     for (int row, col; walk.next(row, col);) {
-      float sums[Tile::kCols / 2];
+      Sums sums;
       const int first_row = row + 16 * warp_;
       if constexpr (Tile::kPromotes) {
         accumulate_promoted(sums, first_row, col);
@@ -154,6 +138,8 @@ class Consumer {
   static constexpr int kSteps = kBlockK / 32;
   static constexpr int kPartRegisters = Tile::kPartCols / 2;
   using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, Tile::kPartCols>;
+  using Sums = float[Tile::kCols / 2];
+  using Chain = float[kPartRegisters];
 
   __device__ void wait_full() const {
     while (!ptx::mbarrier_try_wait(shared_.full(at_.stage), at_.parity)) {
@@ -169,31 +155,21 @@ class Consumer {
     }
   }
 
-  /// Steps [first, first + count) of the stage, as one group. D counts from the second on, or from
-  /// the first where the chain has begun before.
-  template <int kCount>
-  __device__ void multiply(float (&d)[kPartRegisters], int part, int first, bool begun) const {
+  /// One step of 32 products of the stage; D counts where `accumulates`.
+  __device__ void multiply(Chain& d, int part, int step, bool accumulates) const {
     const std::uint64_t a = ptx::tile_descriptor(shared_.a(at_.stage) +
                                                  warpgroup_ * kRowsOfWarpgroup * kBlockK);
     const std::uint64_t b =
         ptx::tile_descriptor(shared_.b(at_.stage) + part * Tile::kPartCols * kBlockK);
-    ptx::pin(d);
-    ptx::wgmma_fence();
-#pragma unroll
-    for (int step = 0; step < kCount; ++step) {
-      const int k16 = (first + step) * 2;  // 32 bytes a step, in units of 16
-      Mma::run(d, a + k16, b + k16, step > 0 || begun);
-    }
-    ptx::wgmma_commit();
-    ptx::pin(d);
+    Mma::run(d, a + 2 * step, b + 2 * step, accumulates);  // 32 bytes a step, in units of 16
   }
 
   /// One chain over all of K: while a block is multiplied, the one before is released.
-  __device__ void accumulate(float (&sums)[Tile::kCols / 2]) {
+  __device__ void accumulate(Sums& sums) {
     int previous = 0;
     for (int block = 0; block < args_.k_blocks; ++block, at_.advance()) {
       wait_full();
-      multiply<kSteps>(sums, 0, 0, block > 0);
+      issue(sums, 0, 0, block > 0);
       ptx::wgmma_wait<1>();
       if (block > 0) release(previous);
       previous = at_.stage;
@@ -203,41 +179,113 @@ class Consumer {
     release(previous);
   }
 
-  /// Chains that join FP32 sums. The tensor cores are kept busy by the other warpgroup meanwhile.
-  __device__ void accumulate_promoted(float (&sums)[Tile::kCols / 2], int row, int col) {
-    constexpr int kChainSteps = kSteps / Tile::kChains;
+  /// Chains that join FP32 sums.
+  __device__ void accumulate_promoted(Sums& sums, int row, int col) {
     PromotionScales<Tile> scales(args_, row + lane_ / 4, col);
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
-    float chain[kPartRegisters];
-    int in_chain = 0;
-    for (int block = 0; block < args_.k_blocks; ++block, at_.advance()) {
-      typename PromotionScales<Tile>::Factors factors[Tile::kParts];
-      scales.next(factors, block);
-      wait_full();
-      const bool ends = ++in_chain == args_.promotion_blocks || block + 1 == args_.k_blocks;
-#pragma unroll
-      for (int part = 0; part < Tile::kParts; ++part) {
-#pragma unroll
-        for (int c = 0; c < Tile::kChains; ++c) {
-          multiply<kChainSteps>(chain, part, c * kChainSteps, in_chain > 1);
-          ptx::wgmma_wait<0>();
-          ptx::pin(chain);
-          if (part + 1 == Tile::kParts && c + 1 == Tile::kChains) release(at_.stage);
-          if (ends) promote(sums + part * kPartRegisters, chain, factors[part]);
-        }
+    Chain chains[Tile::kParts];
+    int block = 0, in_chain = 0;
+    if constexpr (Tile::kBlocksAtOnce > 1) {
+      for (; block + Tile::kBlocksAtOnce <= args_.k_blocks; block += Tile::kBlocksAtOnce) {
+        run_blocks<Tile::kBlocksAtOnce>(sums, chains, scales, col, in_chain, block);
       }
-      if (ends) in_chain = 0;
+    }
+    for (; block < args_.k_blocks; ++block) {
+      run_blocks<1>(sums, chains, scales, col, in_chain, block);
     }
   }
 
-  static __device__ void promote(float* sums, const float (&chain)[kPartRegisters],
-                                 const typename PromotionScales<Tile>::Factors& factors) {
+  /// kBlocks blocks of K from `block` on; in_chain of them since the last promotion. Where there are
+  /// two parts, each is promoted while the next is multiplied; with one, only the other warpgroup
+  /// keeps the tensor cores busy meanwhile.
+  template <int kBlocks>
+  __device__ void run_blocks(Sums& sums, Chain (&chains)[Tile::kParts],
+                             PromotionScales<Tile>& scales, int col, int& in_chain, int block) {
+    constexpr int kPerBlock = Tile::kChains * Tile::kParts, kAll = kBlocks * kPerBlock;
+    constexpr int kLast = Tile::kParts - 1;
+    bool ends = false;  // whether the chain ends with its block
 #pragma unroll
-    for (int j = 0; j < kPartRegisters / 4; ++j) {
+    for (int i = 0; i < kAll; ++i) {
+      const int part = i % Tile::kParts, place = i % kPerBlock, now = block + i / kPerBlock;
+      const int previous = at_.stage;
+      const bool ended = ends;
+      if (place == 0) {
+        if (i > 0) at_.advance();
+        wait_full();
+        in_chain = ended ? 1 : in_chain + 1;
+        ends = in_chain == args_.promotion_blocks || now + 1 == args_.k_blocks;
+      }
+      issue(chains[part], part, place / Tile::kParts, in_chain > 1);
+      if (place == 0 && i > 0) {
+        finish<1>(sums, chains[kLast], kLast, ended, scales, col);
+        release(previous);
+      }
+      if (place == 0) scales.next(now + 1 == args_.k_blocks);
+      if constexpr (Tile::kParts == 1) {
+        if (i + 1 < kAll) finish<0>(sums, chains[0], 0, ends, scales, col);
+      } else if (place > 0) {
+        const int before = (i - 1) % Tile::kParts;
+        finish<1>(sums, chains[before], before, ends, scales, col);
+      }
+    }
+    finish<0>(sums, chains[kLast], kLast, ends, scales, col);
+    release(at_.stage);
+    at_.advance();
+    if (ends) in_chain = 0;
+  }
+
+  /// Waits for all but kPending multiplications, and promotes what a chain has come to if it ends.
+  template <int kPending>
+  static __device__ void finish(Sums& sums, Chain& chain, int part, bool ends,
+                                const PromotionScales<Tile>& scales, int col) {
+    ptx::wgmma_wait<kPending>();
+    ptx::pin(chain);
+    if (ends) promote(sums, chain, part, scales, col);
+  }
+
+  /// The c-th chain of a part of this stage, or what the stage adds to one that has begun.
+  __device__ void issue(Chain& chain, int part, int c, bool begun) const {
+    constexpr int kCount = Tile::kPromotes ? kSteps / Tile::kChains : kSteps;
+    ptx::pin(chain);
+    ptx::wgmma_fence();
+#pragma unroll
+    for (int step = 0; step < kCount; ++step) {
+      multiply(chain, part, c * kCount + step, step > 0 || begun);
+    }
+    ptx::wgmma_commit();
+    ptx::pin(chain);
+  }
+
+  static __device__ void promote(Sums& sums, const Chain& chain, int part,
+                                 const PromotionScales<Tile>& scales, int col) {
+    if constexpr (Tile::kColumnStep == 128 || Tile::kScaleSpan == 1) {
+      promote_from(sums, chain, part, scales, 0);
+    } else if constexpr (Tile::kColumnStep == 64) {  // the compiler sees both places that there are
+      if (col % 128 == 0) {
+        promote_from(sums, chain, part, scales, 0);
+      } else {
+        promote_from(sums, chain, part, scales, 8);
+      }
+    } else {
+      promote_from(sums, chain, part, scales, col % 128 / 8);
+    }
+  }
+
+  /// begin: where the tile begins in its block of 128 columns, in eights.
+  static __device__ __forceinline__ void promote_from(Sums& sums, const Chain& chain, int part,
+                                                      const PromotionScales<Tile>& scales,
+                                                      int begin) {
+    constexpr int kGroups = Tile::kPartCols / 8;
+#pragma unroll
+    for (int j = 0; j < kGroups; ++j) {
+      const bool first = Tile::kScaleSpan == 1 || begin + part * kGroups + j < 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        sums[4 * j + i] = __fmaf_rn(factors.at(j, i / 2), chain[4 * j + i], sums[4 * j + i]);
+        const float factor = first ? scales.factor(i / 2, 0)
+                                   : scales.factor(i / 2, Tile::kScaleSpan - 1);
+        float& sum = sums[part * kPartRegisters + 4 * j + i];
+        sum = __fmaf_rn(factor, chain[4 * j + i], sum);
       }
     }
   }

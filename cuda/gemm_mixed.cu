@@ -8,9 +8,9 @@ template <class A, class B>
 const std::vector<GemmVariant>& variants_of() {
   static const std::vector<GemmVariant> variants = {
       gemm_variant<GemmTile<A, B, 2, 256, 0, 1, 2>>(),
-      gemm_variant<GemmTile<A, B, 2, 128, 1, 1, 2>>(),
-      gemm_variant<GemmTile<A, B, 2, 128, 2, 1, 2>>(),
-      gemm_variant<GemmTile<A, B, 2, 128, 4, 1, 2>>(),
+      gemm_variant<GemmTile<A, B, 2, 192, 1, 2, 2>>(),
+      gemm_variant<GemmTile<A, B, 2, 192, 2, 2, 2>>(),
+      gemm_variant<GemmTile<A, B, 2, 192, 4, 2, 2>>(),
   };
   return variants;
 }

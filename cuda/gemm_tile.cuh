@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 
 #include "binade/cuda/gemm.hpp"
 #include "binade/formats/catalog.hpp"
@@ -15,6 +16,7 @@ namespace binade::cuda {
 /// The parameters of a launch, in the kernel's constant memory.
 struct GemmArguments {
   CUtensorMap a, b, d;
+  CUtensorMap d_tail;  ///< boxes for what a tile's columns leave beyond whole boxes of d
   int m, n;
   int k_blocks;          ///< blocks of 128 along K, the last one padded with zeros
   int promotion_blocks;  ///< of them between promotions
@@ -36,8 +38,8 @@ constexpr int kBarrierBytes = 1024, kAlignment = 1024;
 /// One block computes D[64 kConsumers, kCols] at a time, each consumer warpgroup 64 rows of it.
 ///
 /// kChains: 0 for one chain over all of K; else the chains in a block of 128 (1, 2, 4). kParts: a
-/// consumer's columns go through the accumulator in so many parts, because a promoted sum and its
-/// chain need registers both. A cluster is kClusterRows x kClusterCols blocks; blocks in a column of
+/// consumer's columns are multiplied in so many parts (1, 2); of two, one is promoted while the other
+/// is multiplied. A cluster is kClusterRows x kClusterCols blocks; blocks in a column of
 /// it share the tile of B, those in a row the tile of A.
 template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf, int kPartsOf = 1,
           int kClusterRowsOf = 1, int kClusterColsOf = 1>
@@ -53,6 +55,9 @@ struct GemmTile {
   static constexpr int kClusterSize = kClusterRows * kClusterCols;
   static constexpr int kThreads = (kConsumers + 1) * 128;
   static constexpr int kPartCols = kCols / kParts;
+  /// Blocks that a consumer multiplies without waiting for the last part of any but the last: as many
+  /// as the compiler still takes for one pipeline.
+  static constexpr int kBlocksAtOnce = kParts == 1 ? 1 : kChains == 1 ? 4 : 1;
   static constexpr int kBytesA = kRows * kBlockK, kBytesB = kCols * kBlockK;
   static constexpr int kStageBytes = kBytesA + kBytesB;
   static constexpr int kStagingTotal = kConsumers * 4 * kStagingBytes;
@@ -60,12 +65,15 @@ struct GemmTile {
       (kSharedBytes - kAlignment - kBarrierBytes - kStagingTotal) / kStageBytes;
   static constexpr int kDynamicBytes =
       kAlignment + kStages * kStageBytes + kStagingTotal + kBarrierBytes;
-  /// Blocks of 128 columns that one part of a tile may meet, for the scales of B.
-  static constexpr int kScaleSpan =
-      kPartCols % 128 == 0 || 128 % kCols == 0 ? 1 : (kPartCols + 112) / 128 + 1;
+  /// Where a tile begins in a block of 128 columns: multiples of this.
+  static constexpr int kColumnStep = std::gcd(kCols, 128);
+  /// Blocks of 128 columns that a tile meets at most, for the scales of B.
+  static constexpr int kScaleSpan = (128 - kColumnStep + kCols + 127) / 128;
 
+  static_assert(kParts == 1 || (kParts == 2 && kPromotes));
   static_assert(kCols % (8 * kParts) == 0 && kPartCols <= 256, "widths that wgmma has");
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
+  static_assert(!kPromotes || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");
   static_assert((kRows / kClusterCols) % 8 == 0 && (kCols / kClusterRows) % 8 == 0,
                 "each block of a cluster brings whole periods of the shared tile");

@@ -32,10 +32,12 @@ CUtensorMap tensor_map(const MappedMatrix& m) {
   const cuuint32_t box[] = {static_cast<cuuint32_t>(m.box_cols),
                             static_cast<cuuint32_t>(m.box_rows)};
   const cuuint32_t steps[] = {1, 1};
+  const auto swizzle = m.box_cols * m.element_bytes == 128 ? CU_TENSOR_MAP_SWIZZLE_128B
+                                                           : CU_TENSOR_MAP_SWIZZLE_NONE;
   const CUresult result =
       encode(&map, m.type, 2, const_cast<void*>(m.data), sizes, strides, box, steps,
-             CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-             CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+             CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS) {
     throw std::runtime_error("CUDA: no tensor map for " + std::to_string(m.rows) + " x " +
                              std::to_string(m.cols) + " at a stride of " +

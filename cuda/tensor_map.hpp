@@ -7,8 +7,8 @@
 
 namespace binade::cuda {
 
-/// A row-major matrix that is read or written in boxes, whose rows of at most 128 bytes lie in
-/// shared memory swizzled over 128 bytes.
+/// A row-major matrix that is read or written in boxes. Rows of 128 bytes lie in shared memory
+/// swizzled over 128 bytes, shorter ones densely.
 struct MappedMatrix {
   CUtensorMapDataType type;
   int element_bytes;

@@ -71,13 +71,14 @@ Path parse_path(const std::string& text) {
 /// The matrices of one shape, in as many copies as push each other out of the L2.
 class Matrices {
  public:
-  Matrices(Shape shape, FloatFormat output, std::uint64_t seed) : shape_(shape), output_(output) {
+  Matrices(Shape shape, FloatFormat output, std::uint64_t seed)
+      : shape_(shape), output_(output), normal_(normal_codes(seed)) {
     constexpr std::size_t kPastTheCache = std::size_t{256} << 20;
     const std::size_t a = shape.m * shape.k, b = shape.n * shape.k;
     const std::size_t d = shape.m * shape.n * static_cast<std::size_t>(output.container_bits()) / 8;
     const std::size_t copies = 1 + kPastTheCache / (a + b);
     for (std::size_t i = 0; i < copies; ++i) {
-      sets_.push_back({codes(a, seed, 2 * i), codes(b, seed, 2 * i + 1), DeviceArray(d)});
+      sets_.push_back({codes(a, 2 * i), codes(b, 2 * i + 1), DeviceArray(d)});
     }
     const std::size_t blocks = (shape.k + 127) / 128;
     scales_a_ = scales(shape.m * blocks, seed, 1);
@@ -113,14 +114,25 @@ class Matrices {
     DeviceArray a, b, d;
   };
 
-  /// Normal numbers; a long matrix repeats them at a period that no row length divides.
-  static DeviceArray codes(std::size_t count, std::uint64_t seed, std::uint64_t stream) {
-    constexpr std::size_t kPeriod = (std::size_t{1} << 22) + 4093;
-    const std::vector<float> numbers = sample("normal", std::min(count, kPeriod), seed, stream);
+  /// Normal numbers. A matrix repeats them at a period that no row length divides, and each begins
+  /// elsewhere.
+  DeviceArray codes(std::size_t count, std::size_t matrix) const {
     std::vector<std::uint8_t> codes(count);
-    cast(kFp32Format, numbers.data(), E4M3::format, codes.data(), numbers.size());
-    for (std::size_t i = kPeriod; i < count; ++i) codes[i] = codes[i - kPeriod];
+    std::size_t from = matrix * 1000003 % normal_.size();
+    for (std::size_t done = 0; done < count; from = 0) {
+      const std::size_t length = std::min(count - done, normal_.size() - from);
+      std::memcpy(&codes[done], &normal_[from], length);
+      done += length;
+    }
     return DeviceArray(std::span<const std::uint8_t>(codes));
+  }
+
+  static std::vector<std::uint8_t> normal_codes(std::uint64_t seed) {
+    constexpr std::size_t kPeriod = (std::size_t{1} << 20) + 4093;
+    const std::vector<float> numbers = sample("normal", kPeriod, seed);
+    std::vector<std::uint8_t> codes(kPeriod);
+    cast(kFp32Format, numbers.data(), E4M3::format, codes.data(), kPeriod);
+    return codes;
   }
 
   static DeviceArray scales(std::size_t count, std::uint64_t seed, std::uint64_t stream) {
@@ -131,6 +143,7 @@ class Matrices {
 
   Shape shape_;
   FloatFormat output_;
+  std::vector<std::uint8_t> normal_;
   std::vector<Set> sets_;
   DeviceArray scales_a_, scales_b_;
 };
@@ -189,17 +202,16 @@ class Bench {
     }
   }
 
-  /// Every trial in turn, then all again: what slows the device down meets all alike.
-  void run(std::size_t repeats, Progress& progress) {
+  /// Every trial in turn, alone for a while as in use, then all again.
+  void run(std::size_t rounds, std::size_t repeats, Progress& progress) {
     compare();
-    const std::size_t count = trials_.size();
-    const std::vector<double> times = cuda::time_launches(
-        [&](std::size_t i) { trials_[i % count].launch(i / count + i % count); }, repeats * count,
-        2 * count);
-    for (std::size_t i = 0; i < times.size(); ++i) {
-      trials_[i % count].microseconds.push_back(times[i]);
+    for (std::size_t round = 0; round < rounds; ++round) {
+      for (Trial& trial : trials_) {
+        const auto times = cuda::time_launches(trial.launch, repeats, kWarmUp);
+        trial.microseconds.insert(trial.microseconds.end(), times.begin(), times.end());
+      }
+      progress.step();
     }
-    progress.step();
   }
 
   void fill(Table& table) const {
@@ -237,17 +249,22 @@ class Bench {
   /// Counts the outputs that are not the peer's to the bit.
   void compare() {
     const std::size_t width = static_cast<std::size_t>(output_.container_bits()) / 8;
-    for (Trial& trial : trials_) {
-      const Trial* peer = peer_of(trial);
-      if (peer == nullptr || trial.is_peer) continue;
-      const auto ours = result_of(trial), theirs = result_of(*peer);
-      trial.differs = 0;
-      for (std::size_t i = 0; i < ours.size(); i += width) {
-        if (std::memcmp(&ours[i], &theirs[i], width) != 0) ++trial.differs;
+    for (const Trial& peer : trials_) {
+      if (!peer.is_peer) continue;
+      const auto theirs = result_of(peer);
+      for (Trial& trial : trials_) {
+        if (trial.is_peer || peer_of(trial) != &peer) continue;
+        const auto ours = result_of(trial);
+        trial.differs = 0;
+        if (ours == theirs) continue;
+        for (std::size_t i = 0; i < ours.size(); i += width) {
+          if (std::memcmp(&ours[i], &theirs[i], width) != 0) ++trial.differs;
+        }
       }
     }
   }
 
+  static constexpr std::size_t kWarmUp = 5;
   Shape shape_;
   FloatFormat output_;
   Matrices matrices_;
@@ -260,7 +277,8 @@ Table run(const Arguments& arguments) {
   std::optional<CublasLt> library;
   if (library_path != "none") library.emplace(library_path);
   const auto shapes = arguments.text_list("shapes"), paths = arguments.text_list("paths");
-  Progress progress{arguments, shapes.size()};
+  const std::size_t rounds = size_argument(arguments, "rounds");
+  Progress progress{arguments, shapes.size() * rounds};
   Table table;
   for (const std::string& shape : shapes) {
     Bench bench(parse_shape(shape), parse_format(arguments.text("output")).format,
@@ -273,13 +291,13 @@ Table run(const Arguments& arguments) {
         table.notes.push_back(shape + " " + text + ": " + *refusal);
       }
     }
-    bench.run(size_argument(arguments, "repeats"), progress);
+    bench.run(rounds, size_argument(arguments, "repeats"), progress);
     bench.fill(table);
   }
   table.notes.push_back("on " + cuda::describe_devices());
   table.notes.push_back(
-      "every launch alone between two events, kernels interleaved, inputs rotated through 256 MB; "
-      "normal numbers in e4m3");
+      "every launch alone between two events; a kernel runs for a while by itself, then the next, in "
+      "rounds; inputs rotated through 256 MB, normal numbers in e4m3");
   return table;
 }
 
@@ -306,7 +324,8 @@ Experiment device_gemm_throughput() {
       {"output", "bf16", "", "format of D", {"bf16", "fp32"}},
       {"tiles", "best", "", "of our kernel: the one that it chooses, or all", {"best", "all"}},
       {"library", "libcublasLt.so.13", "none", "cuBLASLt: name or path, or none", {}},
-      {"repeats", "30", "3", "timed runs of each, interleaved", {}},
+      {"rounds", "3", "1", "every kernel has its turn in each", {}},
+      {"repeats", "15", "3", "timed runs of a kernel in a round", {}},
       seed_parameter(),
   };
   e.columns = {

@@ -136,20 +136,10 @@ struct Wgmma;
                : BINADE_BIND_##n                                 \
                : "l"(desc_a), "l"(desc_b), "r"(accumulate))
 
-BINADE_WGMMA(16, "%8", "%9", "%10");
-BINADE_WGMMA(32, "%16", "%17", "%18");
-BINADE_WGMMA(48, "%24", "%25", "%26");
 BINADE_WGMMA(56, "%28", "%29", "%30");
-BINADE_WGMMA(64, "%32", "%33", "%34");
 BINADE_WGMMA(96, "%48", "%49", "%50");
-BINADE_WGMMA(112, "%56", "%57", "%58");
 BINADE_WGMMA(128, "%64", "%65", "%66");
-BINADE_WGMMA(144, "%72", "%73", "%74");
-BINADE_WGMMA(152, "%76", "%77", "%78");
-BINADE_WGMMA(160, "%80", "%81", "%82");
 BINADE_WGMMA(176, "%88", "%89", "%90");
-BINADE_WGMMA(192, "%96", "%97", "%98");
-BINADE_WGMMA(224, "%112", "%113", "%114");
 BINADE_WGMMA(256, "%128", "%129", "%130");
 
 #undef BINADE_WGMMA_TEXT
