@@ -150,7 +150,7 @@ Experiment device_emulation_throughput() {
        {}},
       {"shapes", "4096x4096x4096", "64x48x128", "M x N x K of the products", {}},
       {"intervals", "0,128", "", "products between promotions to FP32, 0 for never", {}},
-      {"repeats", "9", "3", "timed runs of each", {}},
+      {"repeats", "7", "3", "timed runs of each", {}},
       seed_parameter(),
   };
   e.columns = {

@@ -2,9 +2,11 @@
 // cards, every profile, every kind of lane, ragged shapes, special values.
 #include "binade/cuda/emulated_gemm.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string>
 
+#include "binade/cuda/arithmetic_rate.hpp"
 #include "binade/cuda/memory.hpp"
 #include "catch.hpp"
 #include "emulation/gemm_reference.hpp"
@@ -253,4 +255,15 @@ TEST_CASE("gemm_portable, and what it refuses", "[emulated_gemm]") {
   CHECK_THROWS_WITH(
       ready.run({E4M3::format, a.bytes.data(), 64}, {E4M3::format, b.bytes.data(), 33}, got.data()),
       ContainsSubstring("other shapes"));
+}
+
+TEST_CASE("the rate of multiply-adds: fp64 has half the lanes of fp32", "[emulated_gemm]") {
+  const auto median = [](cuda::CoreArithmetic kind) {
+    std::vector<double> rates = cuda::multiply_add_rates(kind, 5);
+    std::ranges::sort(rates);
+    return rates[rates.size() / 2];
+  };
+  const double fp32 = median(cuda::CoreArithmetic::kFp32);
+  CHECK(fp32 > 1000);
+  CHECK(median(cuda::CoreArithmetic::kFp64) < 0.7 * fp32);
 }
