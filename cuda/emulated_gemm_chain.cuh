@@ -241,7 +241,8 @@ BINADE_INLINE void promote(const LanePlan& p, const T& t, const Epilogue& e, std
   }
 }
 
-/// The tile goes through shared memory, so that rows are written whole.
+/// The tile goes through shared memory, where the stages were, so that rows are written whole. Two
+/// stages of any depth that a plan has (more than half of what it aims at) take more room than it.
 template <class T>
 BINADE_INLINE void store_tile(const LanePlan& p, const T& t, const Epilogue& e,
                               const Leftovers& leftovers, const typename T::Outputs& c,

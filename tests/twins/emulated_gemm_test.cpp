@@ -164,6 +164,28 @@ TEST_CASE("random model cards", "[emulated_gemm]") {
   CHECK(met[EmulationPath::kScalar] > 50);
 }
 
+TEST_CASE("every kernel once, on a small shape for the sanitizers", "[emulated_gemm]") {
+  std::mt19937_64 g(47);
+  const GemmProfile& p = find_gemm_profile("cublaslt");
+  for (const char* name : {"hopper.wgmma.f32.e4m3.e4m3", "hopper.wgmma.f32.f16.f16",
+                           "hopper.mma.f32.e4m3.e4m3", "hopper.wgmma.f16.e5m2.e5m2"}) {
+    for (int variant = 0; variant < 6; ++variant) {
+      Instruction i = find_instruction(name);
+      i.model.alignment = static_cast<AlignmentRounding>(variant / 2);
+      i.model.normalize_products = variant % 2 == 1;
+      GemmOptions options;
+      options.instruction = &i;
+      options.promotion_interval = 2 * i.k;
+      const Matrix a = random_matrix(i.a, 67, 100, Stratum::kSpecial, g);
+      const Matrix b = random_matrix(i.b, 65, 100, Stratum::kSpecial, g);
+      std::vector<std::uint8_t> want(a.rows * b.rows * sizeof(float));
+      gemm(p, a.operand(), b.operand(), a.k, kFp32Format, want.data(), options);
+      INFO(i.name << " variant " << variant);
+      CHECK(run_on_device(p, a, b, kFp32Format, options, EmulationPath::kFastest).d == want);
+    }
+  }
+}
+
 TEST_CASE("every profile, its scales, outputs and promotion intervals", "[emulated_gemm]") {
   std::mt19937_64 g(43);
   for (const GemmProfile& p : gemm_profiles()) {
