@@ -77,6 +77,11 @@ EmulatedGemm::EmulatedGemm(const GemmProfile& profile, const GemmOperand& a, con
     refuse_gemm(profile, std::string(name_of(path)) + " are not exact for instruction " +
                              s.instruction.name + ", or not its fastest");
   }
+  constexpr std::size_t kMostRows = std::size_t{1} << 21;  // of B: blocks of a grid
+  if (b.rows > kMostRows) {
+    refuse_gemm(profile, std::to_string(b.rows) + " rows of B: the device takes at most " +
+                             std::to_string(kMostRows));
+  }
   require_device(90, "the emulated GEMM");
   s.count = DeviceArray(sizeof(unsigned long long));
   s.count.fill(0);

@@ -41,12 +41,12 @@ void launch_lanes(const ChainPlan& plan, const LaneRun& run) {
   const auto stages =
       blocks_of(static_cast<std::size_t>(plan.lanes.total_steps), plan.lanes.stage_steps);
   unpack_kernel<Real, std::uint16_t, kShape.rows()>
-      <<<dim3(stages, blocks_of(e.m, kShape.rows())), kUnpackThreads>>>(plan.a, plan.lanes, run.a,
-                                                                        e.m, e.k, run.a_stages);
+      <<<stages * blocks_of(e.m, kShape.rows()), kUnpackThreads>>>(plan.a, plan.lanes, run.a, e.m,
+                                                                   e.k, run.a_stages);
   check_launch("unpack kernel");
   unpack_kernel<Real, std::uint32_t, kShape.cols()>
-      <<<dim3(stages, blocks_of(e.n, kShape.cols())), kUnpackThreads>>>(plan.b, plan.lanes, run.b,
-                                                                        e.n, e.k, run.b_stages);
+      <<<stages * blocks_of(e.n, kShape.cols()), kUnpackThreads>>>(plan.b, plan.lanes, run.b, e.n,
+                                                                   e.k, run.b_stages);
   check_launch("unpack kernel");
   switch (plan.alignment) {
     case AlignmentRounding::kFloor:

@@ -43,8 +43,9 @@ struct UnpackedOperand {
 
 inline constexpr int kUnpackThreads = 256;
 
-/// Writes stage blockIdx.x of row tile blockIdx.y: values [depth, side], then codes in Code words,
-/// repeated where a word has room for two. k past the end and rows past the last are zeros.
+/// Writes one stage of one tile of rows a block, the stages of a tile one after the other: values
+/// [depth, side], then codes in Code words, repeated where a word has room for two. k past the end
+/// and rows past the last are zeros.
 template <class Real, class Code, int side>
 __global__ __launch_bounds__(kUnpackThreads) void unpack_kernel(const UnpackPlan p,
                                                                 const LanePlan lanes,
@@ -52,25 +53,26 @@ __global__ __launch_bounds__(kUnpackThreads) void unpack_kernel(const UnpackPlan
                                                                 std::size_t k, unsigned char* out) {
   __shared__ UnpackedOperand<Real> table[256];  // of all codes, for containers of 8 bits
   __shared__ std::size_t source[kMostDepth];    // the k of each place in the stage
-  const bool tabled = p.format.container_bits() == 8;
   const int depth = lanes.stage_steps * lanes.step_k;
+  const unsigned stages = (lanes.total_steps + lanes.stage_steps - 1) / lanes.stage_steps;
+  const unsigned stage = blockIdx.x % stages, tile = blockIdx.x / stages;
+  const bool tabled = p.format.container_bits() == 8;
   if (tabled) {
     for (int code = threadIdx.x; code < 256; code += kUnpackThreads) {
       table[code] = {p, dot_operand(p.format, code_of_container(p.format, code))};
     }
   }
   for (int at = threadIdx.x; at < depth; at += kUnpackThreads) {
-    const int step = blockIdx.x * lanes.stage_steps + at / lanes.step_k;
+    const int step = stage * lanes.stage_steps + at / lanes.step_k;
     source[at] = std::size_t(step / lanes.steps) * p.instruction_k +
                  step_index(p.model, step % lanes.steps, at % lanes.step_k);
   }
   __syncthreads();
   const std::size_t bytes = std::size_t(depth) * side * (sizeof(Real) + sizeof(Code));
-  auto* values =
-      reinterpret_cast<Real*>(out + (blockIdx.y * std::size_t{gridDim.x} + blockIdx.x) * bytes);
+  auto* values = reinterpret_cast<Real*>(out + blockIdx.x * bytes);
   auto* exponents = reinterpret_cast<Code*>(values + depth * side);
   for (int at = threadIdx.x; at < depth * side; at += kUnpackThreads) {
-    const std::size_t row = blockIdx.y * std::size_t{side} + at % side, from = source[at / side];
+    const std::size_t row = tile * std::size_t{side} + at % side, from = source[at / side];
     UnpackedOperand<Real> x;
     if (row >= rows || from >= k) {
       x = {p, zero_operand(p.format)};

@@ -123,13 +123,13 @@ Table run(const Arguments& arguments) {
   }
   table.notes.push_back("on " + cuda::describe_devices());
   table.notes.push_back(
-      "each run alone between two events, from codes to fp32 outputs, unpacking included; normal "
-      "numbers; a run writes more memory than the L2 holds, so nothing of the one before is left "
-      "there");
+      "each run between two events, from codes to fp32 outputs, unpacking included; it writes more "
+      "than the L2 holds");
   table.notes.push_back(
-      "the limit is the rate of independent multiply-adds of the same lanes, measured in this run; "
-      "a product takes three such operations and half an integer one where terms are truncated, "
-      "one and a half where they are floored");
+      "the limit is the rate of independent multiply-adds of the same lanes in this run; a "
+      "truncated "
+      "product takes three such operations and half an integer one, a floored one takes one and a "
+      "half");
   return table;
 }
 
@@ -150,7 +150,7 @@ Experiment device_emulation_throughput() {
        {}},
       {"shapes", "4096x4096x4096", "64x48x128", "M x N x K of the products", {}},
       {"intervals", "0,128", "", "products between promotions to FP32, 0 for never", {}},
-      {"repeats", "9", "3", "timed runs of each", {}},
+      {"repeats", "7", "3", "timed runs of each", {}},
       seed_parameter(),
   };
   e.columns = {

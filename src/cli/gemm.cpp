@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "binade/cuda/emulated_gemm.hpp"
 #include "cli/gemm_operand.hpp"
 #include "cli/instruction_option.hpp"
 #include "cli/options.hpp"
@@ -18,6 +19,7 @@ struct GemmCommandOptions {
   const GemmProfile* profile = nullptr;
   std::optional<int> promotion_interval;
   FloatFormat output = kFp32Format;
+  bool on_device = false;
 };
 
 /// float32 and float16 have names in .npy, but half-width outputs are patterns by contract.
@@ -45,7 +47,8 @@ void run_gemm(GemmCommandOptions options, Session& session) {
     with.instruction = &card;
   }
   io::Tensor d(output_dtype(options.output), {a.rows, b.rows});
-  binade::gemm(*options.profile, a, b, k, options.output, d.data(), with);
+  const auto run = options.on_device ? cuda::gemm_portable : binade::gemm;
+  run(*options.profile, a, b, k, options.output, d.data(), with);
   io::write_npy(options.out, d);
   session.out << written_line(options.out, d,
                               format_name(options.output) + " by " + options.profile->name);
@@ -79,6 +82,8 @@ Command gemm_command() {
                 ->check(CLI::Range(0, 1 << 30))
                 ->type_name("K");
             add_model_card(app, options->card);
+            app.add_flag("--device", options->on_device,
+                         "emulate on the GPU's CUDA cores: the same bits, sooner");
             return [options](Session& session) { run_gemm(*options, session); };
           }};
 }

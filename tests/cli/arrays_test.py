@@ -177,6 +177,22 @@ class Arrays(harness.CommandTest):
             self.assertEqual(got.dtype, np.uint16)
             np.testing.assert_array_equal(got.view(dtype), want.astype(dtype))
 
+    def test_gemm_on_the_device_gives_the_same_bits_or_says_that_there_is_none(self):
+        words = ("gemm", "a.npy", "b.npy", "d.npy", "--profile", "cublaslt", "--format-a", "e4m3",
+                 "--format-b", "e4m3")
+        self.succeeds(*words)
+        here = self.load("d.npy").tobytes()
+        (self.folder / "d.npy").unlink()
+        done = self.run_binade(*words, "--device")
+        if done.returncode == 0:
+            self.assertEqual(self.load("d.npy").tobytes(), here)
+        else:
+            self.assertRegex(done.stderr, r"\Aerror: no CUDA device: .+\n\Z")
+            self.assertFalse((self.folder / "d.npy").exists())
+        if "no CUDA" not in done.stderr:
+            refused = self.run_binade(*words[:4], "--profile", "exact", *words[6:], "--device")
+            self.assertIn("has no matrix instruction", refused.stderr)
+
     def test_gemm_applies_scales(self):
         a, b = np.full((4, 256), 0x38, np.uint8), np.full((8, 256), 0x40, np.uint8)
         self.save("ca.npy", a)

@@ -2,9 +2,11 @@
 // cards, every profile, every kind of lane, ragged shapes, special values.
 #include "binade/cuda/emulated_gemm.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string>
 
+#include "binade/cuda/arithmetic_rate.hpp"
 #include "binade/cuda/memory.hpp"
 #include "catch.hpp"
 #include "emulation/gemm_reference.hpp"
@@ -162,6 +164,28 @@ TEST_CASE("random model cards", "[emulated_gemm]") {
   CHECK(met[EmulationPath::kScalar] > 50);
 }
 
+TEST_CASE("every kernel once, on a small shape for the sanitizers", "[emulated_gemm]") {
+  std::mt19937_64 g(47);
+  const GemmProfile& p = find_gemm_profile("cublaslt");
+  for (const char* name : {"hopper.wgmma.f32.e4m3.e4m3", "hopper.wgmma.f32.f16.f16",
+                           "hopper.mma.f32.e4m3.e4m3", "hopper.wgmma.f16.e5m2.e5m2"}) {
+    for (int variant = 0; variant < 6; ++variant) {
+      Instruction i = find_instruction(name);
+      i.model.alignment = static_cast<AlignmentRounding>(variant / 2);
+      i.model.normalize_products = variant % 2 == 1;
+      GemmOptions options;
+      options.instruction = &i;
+      options.promotion_interval = 2 * i.k;
+      const Matrix a = random_matrix(i.a, 67, 100, Stratum::kSpecial, g);
+      const Matrix b = random_matrix(i.b, 65, 100, Stratum::kSpecial, g);
+      std::vector<std::uint8_t> want(a.rows * b.rows * sizeof(float));
+      gemm(p, a.operand(), b.operand(), a.k, kFp32Format, want.data(), options);
+      INFO(i.name << " variant " << variant);
+      CHECK(run_on_device(p, a, b, kFp32Format, options, EmulationPath::kFastest).d == want);
+    }
+  }
+}
+
 TEST_CASE("every profile, its scales, outputs and promotion intervals", "[emulated_gemm]") {
   std::mt19937_64 g(43);
   for (const GemmProfile& p : gemm_profiles()) {
@@ -253,4 +277,15 @@ TEST_CASE("gemm_portable, and what it refuses", "[emulated_gemm]") {
   CHECK_THROWS_WITH(
       ready.run({E4M3::format, a.bytes.data(), 64}, {E4M3::format, b.bytes.data(), 33}, got.data()),
       ContainsSubstring("other shapes"));
+}
+
+TEST_CASE("the rate of multiply-adds: fp64 has half the lanes of fp32", "[emulated_gemm]") {
+  const auto median = [](cuda::CoreArithmetic kind) {
+    std::vector<double> rates = cuda::multiply_add_rates(kind, 5);
+    std::ranges::sort(rates);
+    return rates[rates.size() / 2];
+  };
+  const double fp32 = median(cuda::CoreArithmetic::kFp32);
+  CHECK(fp32 > 1000);
+  CHECK(median(cuda::CoreArithmetic::kFp64) < 0.7 * fp32);
 }

@@ -30,7 +30,7 @@ enum class EmulationPath : std::uint8_t {
   kFastest,      ///< as the bounds of the model allow: one of those below
   kSingleLanes,  ///< fp32 units: F up to about 15, FP8 and FP16 operands
   kDoubleLanes,  ///< fp64 units: F up to about 45
-  kScalar,       ///< 64-bit integers, the text of dot_step.hpp: every model; twenty times as slow
+  kScalar,       ///< 64-bit integers, the text of dot_step.hpp: every model, 30 to 75 times as slow
 };
 std::string_view name_of(EmulationPath path);
 
