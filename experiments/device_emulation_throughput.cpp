@@ -173,6 +173,7 @@ Experiment device_emulation_throughput() {
   };
   e.measures_time = true;
   e.needs_device = true;
+  e.keeps_figure = true;
   e.run = run;
   return e;
 }
