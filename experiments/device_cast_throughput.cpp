@@ -130,6 +130,7 @@ Experiment device_cast_throughput() {
   };
   e.measures_time = true;
   e.needs_device = true;
+  e.keeps_figure = true;
   e.run = run;
   return e;
 }
