@@ -52,8 +52,8 @@ struct Scaler<false> {
 /// off by less than any quotient of two 24-bit significands lies from the middle of two neighbours,
 /// unless the factor's significand is all ones. Remainders of quotients from 2^-20 up are exact,
 /// because their last place, 2^-66 times the factor's, is above 2^-149; smaller quotients are zeros
-/// of every element format here, and need but their sign. (-r and -x give -0 / s its sign.)
-/// Tests: tests/twins/block_scale_test.cpp.
+/// of every element format here, and need but their sign: -0 keeps it, because r is +0 then, and
+/// -r * inverse another -0. Tests: tests/twins/block_scale_test.cpp, fibers_test.cpp.
 template <>
 struct Scaler<true> {
   float factor, inverse;
