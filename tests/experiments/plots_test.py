@@ -37,6 +37,7 @@ SMALL |= {
     "kv_cache_layouts": ["--length", "64,256", "--rms", "1e-3,1", "--queries", "1"],
     "indexer_recall": ["--smoke"],
     "sparse_attention_cost": [],
+    "decode_step": ["--smoke"],
     "gate_precision": ["--tokens", "64", "--hidden", "256"],
     "cast_throughput": ["--smoke"],
     "quantize_throughput": ["--smoke"],
