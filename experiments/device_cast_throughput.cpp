@@ -1,11 +1,9 @@
 // How fast arrays are cast on a GPU, beside a copy that moves as many bytes.
-#include <map>
 #include <stdexcept>
 
 #include "binade/cuda/cast.hpp"
 #include "binade/formats/catalog.hpp"
 #include "device_timing.hpp"
-#include "sampling.hpp"
 #include "support.hpp"
 
 namespace binade::experiments {
@@ -32,18 +30,6 @@ CastRules rules_named(const std::string& name) {
   if (name == "ieee") return kIeeeRules;
   if (name != "saturate") rules.rounding = parse_rounding(name);
   return rules;
-}
-
-/// Numbers N(0, 1) in a format, repeated to fill an array: what they are does not bear on the time.
-std::vector<std::byte> numbers_in(FloatFormat f, std::size_t count, std::uint64_t seed) {
-  constexpr std::size_t kPeriod = std::size_t{1} << 20;
-  const auto numbers = sample("normal", std::min(count, kPeriod), seed);
-  std::vector<std::byte> period(numbers.size() * bytes_of(f)), all(count * bytes_of(f));
-  cast(kFp32Format, numbers.data(), f, period.data(), numbers.size());
-  for (std::size_t at = 0; at < all.size(); at += period.size()) {
-    std::copy_n(period.begin(), std::min(period.size(), all.size() - at), all.begin() + at);
-  }
-  return all;
 }
 
 std::vector<Cell> row_of(const Pair& pair, const std::string& rules_name, std::size_t elements,
@@ -144,6 +130,7 @@ Experiment device_cast_throughput() {
   };
   e.measures_time = true;
   e.needs_device = true;
+  e.keeps_figure = true;
   e.run = run;
   return e;
 }

@@ -1,4 +1,5 @@
-// How fast the tensor cores multiply with our rules, beside the library that torch._scaled_mm calls.
+// How fast the tensor cores multiply with our rules, beside the library that torch._scaled_mm
+// calls.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -177,7 +178,8 @@ class Bench {
     const int count = all_tiles ? static_cast<int>(tiles.size()) : 1;
     for (int tile = all_tiles ? 0 : -1, i = 0; i < count; ++tile, ++i) {
       const std::string name =
-          tiles[static_cast<std::size_t>(tile < 0 ? cuda::gemm_tile(matrices_.call(path, 0)) : tile)]
+          tiles[static_cast<std::size_t>(tile < 0 ? cuda::gemm_tile(matrices_.call(path, 0))
+                                                  : tile)]
               .name;
       trials_.push_back({path, "binade", name, [this, path, tile](std::size_t copy) {
                            DeviceGemm call = matrices_.call(path, copy);
@@ -190,8 +192,7 @@ class Bench {
   /// Returns why not, where the library has no algorithm.
   std::optional<std::string> add_peer(const Path& path, CublasLt& library) {
     try {
-      const auto matmul =
-          std::make_shared<CublasLt::Matmul>(library, matrices_.call(path, 0));
+      const auto matmul = std::make_shared<CublasLt::Matmul>(library, matrices_.call(path, 0));
       trials_.push_back(
           {path, "cublaslt", "-",
            [this, path, matmul](std::size_t copy) { matmul->run(matrices_.call(path, copy)); },
@@ -217,14 +218,14 @@ class Bench {
   void fill(Table& table) const {
     for (const Trial& t : trials_) {
       const Trial* peer = peer_of(t);
-      table.rows.push_back(
-          {count_cell(shape_.m), count_cell(shape_.n), count_cell(shape_.k), t.path.scaling_name,
-           std::int64_t{t.path.interval}, format_name(output_), t.kernel, t.tile,
-           count_cell(t.microseconds.size()), t.rate(shape_, 0.5), t.rate(shape_, 0.0),
-           t.rate(shape_, 1.0),
-           peer == nullptr ? std::numeric_limits<double>::quiet_NaN()
-                           : t.rate(shape_, 0.5) / peer->rate(shape_, 0.5),
-           t.differs});
+      table.rows.push_back({count_cell(shape_.m), count_cell(shape_.n), count_cell(shape_.k),
+                            t.path.scaling_name, std::int64_t{t.path.interval},
+                            format_name(output_), t.kernel, t.tile,
+                            count_cell(t.microseconds.size()), t.rate(shape_, 0.5),
+                            t.rate(shape_, 0.0), t.rate(shape_, 1.0),
+                            peer == nullptr ? std::numeric_limits<double>::quiet_NaN()
+                                            : t.rate(shape_, 0.5) / peer->rate(shape_, 0.5),
+                            t.differs});
     }
   }
 
@@ -296,7 +297,8 @@ Table run(const Arguments& arguments) {
   }
   table.notes.push_back("on " + cuda::describe_devices());
   table.notes.push_back(
-      "every launch alone between two events; a kernel runs for a while by itself, then the next, in "
+      "every launch alone between two events; a kernel runs for a while by itself, then the next, "
+      "in "
       "rounds; inputs rotated through 256 MB, normal numbers in e4m3");
   return table;
 }

@@ -1,11 +1,9 @@
 // How fast matrices are quantised on a GPU, beside a copy that moves as many bytes.
-#include <memory>
-#include <stdexcept>
+#include <string_view>
 
 #include "binade/cuda/block_scale.hpp"
 #include "binade/formats/catalog.hpp"
 #include "device_timing.hpp"
-#include "sampling.hpp"
 #include "support.hpp"
 
 namespace binade::experiments {
@@ -24,13 +22,6 @@ struct Shape {
   std::uint64_t seed;
 };
 
-std::vector<std::byte> matrix_in(FloatFormat f, const Shape& shape) {
-  const auto numbers = sample("normal", shape.rows * shape.cols, shape.seed);
-  std::vector<std::byte> all(numbers.size() * bytes_of(f));
-  cast(kFp32Format, numbers.data(), f, all.data(), numbers.size());
-  return all;
-}
-
 std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
   const FloatFormat source = parse_format(s.source).format;
   const FloatFormat element = parse_element_format(s.element);
@@ -45,7 +36,7 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
   const std::size_t flipped_scales = s.transposed ? flipped.grid_rows * flipped.grid_cols : 0;
   const std::size_t codes = n * bytes_of(element) * (s.transposed ? 2 : 1);
   RotatingArrays arrays(n * bytes_of(source), codes);
-  arrays.upload(matrix_in(source, shape).data());
+  arrays.upload(numbers_in(source, n, shape.seed).data());
   cuda::DeviceArray scale_array((scales + flipped_scales) * sizeof(float));
   cuda::DeviceArray scale_codes(scales + flipped_scales);
   const auto outputs = [&](std::size_t i, bool second) {

@@ -8,6 +8,8 @@
 
 #include "binade/cuda/copy.hpp"
 #include "binade/cuda/memory.hpp"
+#include "binade/formats/cast.hpp"
+#include "sampling.hpp"
 
 namespace binade::experiments {
 
@@ -51,6 +53,19 @@ class RotatingArrays {
  private:
   std::vector<cuda::DeviceArray> inputs_, outputs_;
 };
+
+/// Numbers N(0, 1) in a format, the same million over and over: what they are does not bear on the
+/// time.
+inline std::vector<std::byte> numbers_in(FloatFormat f, std::size_t count, std::uint64_t seed) {
+  const auto bytes = static_cast<std::size_t>(f.container_bits()) / 8;
+  const auto numbers = sample("normal", std::min(count, std::size_t{1} << 20), seed);
+  std::vector<std::byte> period(numbers.size() * bytes), all(count * bytes);
+  cast(kFp32Format, numbers.data(), f, period.data(), numbers.size());
+  for (std::size_t at = 0; at < all.size(); at += period.size()) {
+    std::copy_n(period.data(), std::min(period.size(), all.size() - at), all.data() + at);
+  }
+  return all;
+}
 
 /// The times of copies that move `bytes` in all, half read and half written: the faster of a
 /// kernel's and the driver's.

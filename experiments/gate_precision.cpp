@@ -68,7 +68,7 @@ Gate make_gate(const Arguments& arguments) {
   g.w_values.resize(g.w.size());
   decode(Bf16::format, g.x.data(), g.x_values);
   decode(Bf16::format, g.w.data(), g.w_values);
-  g.exact = fp64_product(g.x_values, g.w_values, g.hidden, threads);
+  g.exact = fp64_product(widened(g.x_values), widened(g.w_values), g.hidden, threads);
   return g;
 }
 
@@ -85,7 +85,8 @@ std::vector<float> logits_of(const Gate& g, const std::string& precision, int th
   } else if (precision == "fp8-tokens") {
     std::vector<float> x(g.x.size());
     dequantize(g.x8, x, threads);
-    const std::vector<double> exact = fp64_product(x, g.w_values, g.hidden, threads);
+    const std::vector<double> exact =
+        fp64_product(widened(x), widened(g.w_values), g.hidden, threads);
     std::ranges::transform(exact, logits.begin(), [](double v) { return static_cast<float>(v); });
   } else {
     std::ranges::transform(g.exact, logits.begin(), [](double v) { return static_cast<float>(v); });

@@ -30,6 +30,7 @@
   record(indexer_recall)              \
   record(sparse_attention_cost)       \
   record(gate_precision)              \
+  record(decode_step)                 \
   record(cast_throughput)             \
   record(quantize_throughput)         \
   record(emulation_throughput)        \
