@@ -179,7 +179,7 @@ struct Plan {
     const double brought = (v.rows / v.cluster_cols + v.cols / v.cluster_rows) * kBlockK;
     const double block = std::max({operations, (filled + read) / 128, brought / 32});
     const double rounds = std::ceil(static_cast<double>(tiles()) / resident);
-    return rounds * (k_blocks * block + kTileOverhead);
+    return rounds * (k_blocks * block + (v.overlap == Overlap::kTiles ? 0 : kTileOverhead));
   }
 
  private:
@@ -281,6 +281,7 @@ std::string name_of(const GemmVariant& v) {
   return std::to_string(v.rows) + "x" + std::to_string(v.cols) +
          (v.overlap == Overlap::kParts   ? " in parts"
           : v.overlap == Overlap::kTurns ? " in turns"
+          : v.overlap == Overlap::kTiles ? " tiles in turn"
                                          : "") + ", cluster " +
          std::to_string(v.cluster_rows) + "x" + std::to_string(v.cluster_cols) + ", " +
          std::to_string(v.stages) + " stages";

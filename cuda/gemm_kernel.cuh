@@ -120,9 +120,10 @@ class Consumer {
   __device__ Consumer(const GemmArguments& args, const GemmShared<Tile>& shared, int warpgroup)
       : args_(args),
         shared_(shared),
+        warpgroup_(warpgroup),
         warp_(static_cast<int>(threadIdx.x) / 32),
         lane_(static_cast<int>(threadIdx.x) % 32),
-        a_(ptx::tile_address(shared.a(0) + warpgroup * kRowsOfWarpgroup * kBlockK)),
+        a_(ptx::tile_address(shared.a(0)) + (kInTurn ? 0 : warpgroup * kRowBlock)),
         b_(ptx::tile_address(shared.b(0))),
         full_(ptx::shared_address(shared.full(0))),
         empty_(ptx::map_to_block(shared.empty(0), lane_ % Tile::kClusterSize)) {}
@@ -130,22 +131,31 @@ class Consumer {
   __device__ void run() {
     Epilogue<Tile> epilogue(args_, shared_.staging(warp_));
     TileWalk<Tile> walk(args_);
-    for (int row, col; walk.next(row, col);) {
-      Sums sums;
-      const int first_row = row + 16 * warp_;
+    for (int tile = 0, row, col; walk.next(row, col); ++tile) {
+      if (kInTurn && tile % Tile::kConsumers != warpgroup_) {
+        at_.skip_tile(args_.k_blocks);
+        continue;
+      }
+      Sums sums[Tile::kHeight];
+      const int first_row = row + 16 * (kInTurn ? warp_ % 4 : warp_);
       at_.start_tile();
       if constexpr (Tile::kPromotes) {
-        accumulate_promoted(sums, first_row, col);
+        accumulate_promoted(sums[0], first_row, col);
       } else {
         accumulate(sums);
       }
-      epilogue.run(sums, first_row, col);
+#pragma unroll
+      for (int i = 0; i < Tile::kHeight; ++i) {
+        epilogue.run(sums[i], first_row + i * kRowsOfWarpgroup, col);
+      }
     }
     epilogue.finish();
   }
 
  private:
   static constexpr int kSteps = kBlockK / 32;
+  static constexpr bool kInTurn = Tile::kOverlap == Overlap::kTiles;
+  static constexpr int kRowBlock = kRowsOfWarpgroup * kBlockK / 16;  ///< of A, as tile_address
   static constexpr int kPartRegisters = Tile::kPartCols / 2;
   using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, Tile::kPartCols>;
   using Sums = float[Tile::kCols / 2];
@@ -166,7 +176,8 @@ class Consumer {
   }
 
   /// The c-th chain of a part of a stage, or what the stage adds to one that has begun.
-  __device__ void issue(Chain& chain, int ahead, int part, int c, bool begun) const {
+  __device__ void issue(Chain& chain, int ahead, int part, int c, bool begun,
+                        int row_block = 0) const {
     constexpr int kCount = Tile::kPromotes ? kSteps / Tile::kChains : kSteps;
     const std::uint32_t stage = (at_.stage + ahead) * (Tile::kStageBytes / 16);
     ptx::pin(chain);
@@ -174,7 +185,7 @@ class Consumer {
 #pragma unroll
     for (int step = 0; step < kCount; ++step) {
       const std::uint32_t k = (c * kCount + step) * 2;  // 32 bytes a step
-      Mma::run(chain, ptx::tile_descriptor(a_ + stage + k),
+      Mma::run(chain, ptx::tile_descriptor(a_ + stage + row_block * kRowBlock + k),
                ptx::tile_descriptor(b_ + stage + part * (Tile::kPartCols * kBlockK / 16) + k),
                step > 0 || begun);
     }
@@ -183,18 +194,28 @@ class Consumer {
   }
 
   /// One chain over all of K: while a block is multiplied, the one before is released.
-  __device__ void accumulate(Sums& sums) {
+  __device__ void accumulate(Sums (&sums)[Tile::kHeight]) {
     int previous = 0;
     for (int block = 0; block < args_.k_blocks; ++block, at_.advance()) {
       wait_full(0);
-      issue(sums, 0, 0, 0, block > 0);
-      ptx::wgmma_wait<1>();
+#pragma unroll
+      for (int i = 0; i < Tile::kHeight; ++i) {
+#pragma unroll
+        for (int part = 0; part < Tile::kParts; ++part) {
+          issue(part_of(sums[i], part), 0, part, 0, block > 0, i);
+        }
+      }
+      ptx::wgmma_wait<Tile::kHeight * Tile::kParts>();
       if (block > 0) release(previous);
       previous = at_.stage;
     }
     ptx::wgmma_wait<0>();
-    ptx::pin(sums);
+#pragma unroll
+    for (Sums& s : sums) ptx::pin(s);
     release(previous);
+  }
+  static __device__ Chain& part_of(Sums& sums, int part) {
+    return *reinterpret_cast<Chain*>(sums + part * kPartRegisters);
   }
 
   /// Chains that join FP32 sums.
@@ -300,7 +321,7 @@ class Consumer {
 
   const GemmArguments& args_;
   const GemmShared<Tile>& shared_;
-  const int warp_, lane_;
+  const int warpgroup_, warp_, lane_;
   const std::uint32_t a_, b_;         ///< of stage 0, as tile_address
   const std::uint32_t full_, empty_;  ///< its barriers; `empty` of this lane's block of the cluster
   RingPlace<Tile> at_;
@@ -314,7 +335,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < Tile::kStages; ++stage) {
       ptx::mbarrier_init(shared.full(stage), 1);
-      ptx::mbarrier_init(shared.empty(stage), 4 * Tile::kConsumers * Tile::kClusterSize);
+      ptx::mbarrier_init(shared.empty(stage), 4 * Tile::kReaders * Tile::kClusterSize);
     }
     ptx::mbarrier_init_fence();
   }

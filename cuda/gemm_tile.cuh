@@ -36,14 +36,16 @@ constexpr int kSharedBytes = 232448;         ///< of a block on sm_90
 constexpr int kBarrierBytes = 1024;
 constexpr int kBlocksAtOnce = 4;  ///< blocks of K in one pass of a promoting loop
 
-/// How the chains of a warpgroup overlap with the sums that they join.
+/// What a consumer does while the tensor cores multiply for it.
 enum class Overlap {
-  kNone,   ///< a chain is promoted when it is done; other warpgroups multiply meanwhile
+  kNone,   ///< nothing: other warpgroups keep them busy
   kParts,  ///< the columns in two parts: one is promoted while the other is multiplied
   kTurns,  ///< the next chain is multiplied while the last is promoted; only chains within a block
+  kTiles,  ///< two consumers take whole tiles in turn: one stores its own while the other multiplies
 };
 
-/// One block computes D[64 kConsumers, kCols] at a time, each consumer warpgroup 64 rows of it.
+/// One block computes D[64 kConsumers, kCols] at a time, each consumer warpgroup 64 rows of it, or
+/// all of them in turn.
 ///
 /// kChains: 0 for one chain over all of K; else the chains in a block of 128 (1, 2, 4). A cluster is
 /// kClusterRows x kClusterCols blocks; blocks in a column of it share the tile of B, those in a row
@@ -61,6 +63,9 @@ struct GemmTile {
   static constexpr int kParts = kOverlap == Overlap::kParts ? 2 : 1;
   static constexpr int kAccumulators = kOverlap == Overlap::kNone ? 1 : 2;
   static constexpr int kRows = kConsumers * kRowsOfWarpgroup;
+  /// Consumers that read a stage, and the blocks of 64 rows that each multiplies.
+  static constexpr int kReaders = kOverlap == Overlap::kTiles ? 1 : kConsumers;
+  static constexpr int kHeight = kConsumers / kReaders;
   static constexpr int kClusterSize = kClusterRows * kClusterCols;
   static constexpr int kThreads = (kConsumers + 1) * 128;
   static constexpr int kPartCols = kCols / kParts;
@@ -77,8 +82,8 @@ struct GemmTile {
   static constexpr int kScaleSpan = (128 - kColumnStep + kCols + 127) / 128;
 
   static_assert(!kPromotes || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
-  static_assert(kStages >= 3 && kStages <= 32);
-  static_assert(kPromotes || kOverlap == Overlap::kNone);
+  static_assert(kStages >= 3 && kStages < 32);
+  static_assert(kPromotes ? kOverlap != Overlap::kTiles : kOverlap != Overlap::kTurns);
   static_assert(kCols % (8 * kParts) == 0 && kPartCols <= 256, "widths that wgmma has");
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");
@@ -113,6 +118,11 @@ struct RingPlace {
   std::uint32_t parities = 0;  ///< a bit a stage
 
   __device__ void start_tile() { stage = 0; }
+  /// As if a tile of so many blocks had been read.
+  __device__ void skip_tile(int blocks) {
+    if (blocks / Tile::kStages % 2 != 0) parities ^= (1u << Tile::kStages) - 1;
+    parities ^= (1u << blocks % Tile::kStages) - 1;
+  }
   __device__ std::uint32_t parity(int ahead = 0) const { return parities >> (stage + ahead) & 1; }
   __device__ void advance(int count = 1) {
     parities ^= ((1u << count) - 1) << stage;
