@@ -28,33 +28,6 @@ void check_arguments(FloatFormat source, const ScaleRecipe& recipe, ScaleType ty
   binade::quantize(source, &nothing, 1, 1, recipe, kPerTensor, type, element, 1);
 }
 
-BlockJob make_job(FloatFormat source, std::size_t rows, std::size_t cols, const ScaleRecipe& recipe,
-                  Granularity granularity, ScaleType type, FloatFormat element) {
-  BlockJob job{};
-  job.source = source;
-  job.element = element;
-  job.grid = block_grid(rows, cols, granularity);
-  job.row_stride = cols;
-  job.col_stride = 1;
-  job.rule = recipe;
-  job.type = type;
-  job.largest_inverse = largest_element(source);
-  const bool powers = type == ScaleType::kPow2 || type == ScaleType::kUe8m0;
-  job.divides = recipe.apply == ApplyScale::kDivide && type != ScaleType::kE4M3;
-  // From 2^-127 up the inverse of a power of two is exact, and so is what it is for.
-  job.reciprocals = job.divides && powers && recipe.min_exponent >= -127;
-  if (job.reciprocals) job.divides = false;
-  return job;
-}
-
-BlockJob transpose_of(const BlockJob& job, Granularity granularity) {
-  BlockJob t = job;
-  t.grid = block_grid(job.grid.cols, job.grid.rows, granularity);
-  t.row_stride = 1;
-  t.col_stride = job.grid.cols;
-  return t;
-}
-
 /// Scratch of the portable kernels: measures, factors and the tensor's amax.
 struct AnyScratch {
   explicit AnyScratch(const BlockGrid& g)

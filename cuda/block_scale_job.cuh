@@ -26,6 +26,36 @@ struct BlockJob {
   std::uint64_t seed;
 };
 
+/// The job of a quantisation, but for its arrays.
+inline BlockJob make_job(FloatFormat source, std::size_t rows, std::size_t cols,
+                         const ScaleRecipe& recipe, Granularity granularity, ScaleType type,
+                         FloatFormat element) {
+  BlockJob job{};
+  job.source = source;
+  job.element = element;
+  job.grid = block_grid(rows, cols, granularity);
+  job.row_stride = cols;
+  job.col_stride = 1;
+  job.rule = recipe;
+  job.type = type;
+  job.largest_inverse = largest_element(source);
+  const bool powers = type == ScaleType::kPow2 || type == ScaleType::kUe8m0;
+  job.divides = recipe.apply == ApplyScale::kDivide && type != ScaleType::kE4M3;
+  // From 2^-127 up the inverse of a power of two is exact, and so is what it is for.
+  job.reciprocals = job.divides && powers && recipe.min_exponent >= -127;
+  if (job.reciprocals) job.divides = false;
+  return job;
+}
+
+/// The same on x's transpose.
+inline BlockJob transpose_of(const BlockJob& job, Granularity granularity) {
+  BlockJob t = job;
+  t.grid = block_grid(job.grid.cols, job.grid.rows, granularity);
+  t.row_stride = 1;
+  t.col_stride = job.grid.cols;
+  return t;
+}
+
 /// What is known of a block while it is measured: bits of magnitudes order as the numbers do.
 struct Measure {
   std::uint32_t amax_bits = 0;  ///< over the finite elements

@@ -10,6 +10,7 @@
 #include "binade/formats/codec.hpp"
 #include "containers.cuh"
 #include "ptx/cvt.cuh"
+#include "ptx/max.cuh"
 
 namespace binade::cuda {
 
@@ -151,7 +152,7 @@ template <int count>
 __device__ float largest_magnitude(const float (&x)[count]) {
   float largest = fabsf(x[0]);
   for (int i = 1; i < count; ++i) {
-    asm("max.NaN.f32 %0, %1, %2;" : "=f"(largest) : "f"(largest), "f"(fabsf(x[i])));
+    largest = ptx::max_nan_f32(largest, fabsf(x[i]));
   }
   return largest;
 }
