@@ -33,6 +33,10 @@ const CastKernels& kernels() {
   }
 }
 
+detail::DecodeLoop<float> decoder32(const CastKernels& k, FloatFormat f) {
+  return (detail::is_fp32_prefix(f) ? k.widen32 : k.decode32)[detail::container_index(f)];
+}
+
 std::uint64_t load_container(const void* data, int bits, std::size_t i) {
   switch (bits) {
     case 8:
@@ -207,7 +211,7 @@ void cast_blocks(FloatFormat from, const std::byte* source, FloatFormat to, std:
     } else if (from == wide) {
       std::memcpy(buffer, in, n * sizeof(Float));
     } else if constexpr (kSingle) {
-      k.decode32[detail::container_index(from)](in, buffer, n, from);
+      decoder32(k, from)(in, buffer, n, from);
     } else {
       k.decode64[detail::container_index(from)](in, buffer, n, from);
     }
@@ -338,7 +342,7 @@ void decode(FloatFormat f, const void* codes, std::span<float> values) {
   }
   // Nothing to round: what the decode loop gives is the result.
   const auto width = static_cast<std::size_t>(f.container_bits()) / 8;
-  const auto loop = kernels().decode32[detail::container_index(f)];
+  const auto loop = decoder32(kernels(), f);
   blocks_of(values.size() * width, values.size(), values.data(), sizeof(float),
             [&](std::size_t at, void* target, std::size_t n) {
               loop(static_cast<const std::byte*>(codes) + at * width, static_cast<float*>(target),

@@ -121,6 +121,20 @@ void decode_loop(const void* __restrict source, Float* __restrict target, std::s
   });
 }
 
+/// Decode of formats whose codes are the upper bits of fp32's: bf16 and its like.
+template <class Container>
+void widen_loop(const void* __restrict source, float* __restrict target, std::size_t count,
+                FloatFormat f) {
+  constexpr std::uint32_t kInfinity = 0x7f800000, kQuiet = 0x7fc00000;
+  const int padding = f.padding_bits, lift = 23 - f.mantissa_bits;
+  const auto* in = static_cast<const Container*>(source);
+  for_each_ahead(in, count, [&](std::size_t i) __attribute__((always_inline)) {
+    const std::uint32_t bits = static_cast<std::uint32_t>(in[i] >> padding) << lift;
+    const std::uint32_t quiet = (bits & 0x80000000) | kQuiet;
+    target[i] = bit_cast<float>(select(above(bits & 0x7fffffff, kInfinity), quiet, bits));
+  });
+}
+
 /// Copies past the caches: the lines of the target are not read before they are written.
 void stream(const void* source, void* target, std::size_t bytes) {
   const auto* from = static_cast<const char*>(source);
@@ -190,6 +204,9 @@ constexpr CastKernels make_kernels() {
   k.decode32[0] = decode_loop<float, std::uint8_t>;
   k.decode32[1] = decode_loop<float, std::uint16_t>;
   k.decode32[2] = decode_loop<float, std::uint32_t>;
+  k.widen32[0] = widen_loop<std::uint8_t>;
+  k.widen32[1] = widen_loop<std::uint16_t>;
+  k.widen32[2] = widen_loop<std::uint32_t>;
   k.decode64[0] = decode_loop<double, std::uint8_t>;
   k.decode64[1] = decode_loop<double, std::uint16_t>;
   k.decode64[2] = decode_loop<double, std::uint32_t>;

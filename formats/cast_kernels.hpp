@@ -20,6 +20,14 @@ constexpr int container_index(FloatFormat f) {
 }
 
 /// The draws of successive elements.
+/// Whether a format's codes are the upper bits of fp32's.
+constexpr bool is_fp32_prefix(FloatFormat f) {
+  FloatFormat widened = f;
+  widened.mantissa_bits = kFp32Format.mantissa_bits;
+  widened.padding_bits = 0;
+  return widened == kFp32Format && f.mantissa_bits >= 1;
+}
+
 struct RandomStream {
   std::uint64_t counter;  ///< random_counter of the next one
 
@@ -61,6 +69,7 @@ struct CastKernels {
   void (*stream)(const void* source, void* target, std::size_t bytes);
   void (*end_stream)();
   DecodeLoop<float> decode32[3];
+  DecodeLoop<float> widen32[3];  ///< for formats that is_fp32_prefix tells
   DecodeLoop<double> decode64[4];
 };
 
