@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "binade/formats/catalog.hpp"
 #include "block_scale_shape.hpp"
@@ -45,10 +44,8 @@ void DotLanes::unpack(FloatFormat f, const SplitPlan& split, const std::byte* so
                       std::size_t rows, std::size_t k, std::size_t k0, Operand out) {
   const std::size_t lanes = rows_at_once(), bytes = bytes_of(f);
   const std::size_t row_bytes = round_up(depth_ * bytes, 16), count = std::min(depth_, k - k0);
-  for (std::size_t r = 0; r < rows; ++r) {
-    std::memcpy(codes_ + r * row_bytes, source + (r * k + k0) * bytes, count * bytes);
-  }
-  gemm_kernels().transpose(static_cast<int>(bytes), codes_, lanes, row_bytes, turned_);
+  turn_rows(gemm_kernels(), {source + k0 * bytes, k * bytes, rows, count}, bytes, lanes, row_bytes,
+            codes_, turned_);
   decode(f, turned_, std::span(values_, lanes * count));
   std::fill(values_ + lanes * count, values_ + lanes * depth_, 0.0f);
   for (std::size_t i = 0; i < count && rows < lanes; ++i) {

@@ -162,9 +162,10 @@ struct GemmLoops {
 struct GemmKernels {
   GemmLoops<float> single_lanes;
   GemmLoops<double> double_lanes;
-  /// out[k, l] = in[l, k]: words of 1, 2 or 4 bytes, rows of whole 16-byte blocks in both.
+  /// out[k, l] = in[l, k]: words of 1, 2 or 4 bytes, rows of whole 16-byte blocks in both, those of
+  /// `in` in_stride bytes apart.
   void (*transpose)(int word_bytes, const void* in, std::size_t in_rows, std::size_t in_row_bytes,
-                    void* out);
+                    std::size_t in_stride, void* out);
 };
 
 namespace baseline {
