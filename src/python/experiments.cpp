@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "binade/cuda/device.hpp"
 #include "binade/experiments/experiment.hpp"
 #include "bindings.hpp"
 
@@ -66,8 +67,10 @@ void bind_experiments(py::module_& m) {
       .def_readonly("parameters", &Experiment::parameters)
       .def_readonly("columns", &Experiment::columns)
       .def_readonly("takes_tensor", &Experiment::takes_tensor)
+      .def_readonly("needs_device", &Experiment::needs_device)
       .def("run", &run, py::arg("given"), py::arg("smoke"), py::arg("tensor"),
            py::arg("second_tensor"), py::arg("threads"), py::arg("progress"));
+  m.def("has_device", [] { return !cuda::devices().empty(); });
   m.def("experiment_names", [] { return names_of(experiments::registry()); });
 }
 
