@@ -23,6 +23,8 @@
   record(long_context)                \
   record(word_splitting)              \
   record(accumulator_design)          \
+  record(training_block)              \
+  record(swiglu_outliers)             \
   record(cast_throughput)             \
   record(quantize_throughput)         \
   record(emulation_throughput)        \

@@ -31,6 +31,8 @@ SMALL |= {
     "long_context": ["--length", "128,512", "--rows", "2", "--channels", "4"],
     "word_splitting": ["--n", "8,32", "--words", "1,2", "--seeds", "2", "--rows", "3"],
     "accumulator_design": ["--k", "256", "--m", "4", "--n", "4", "--fraction-bits", "9,13,23"],
+    "training_block": ["--smoke", "--layer", f"{TENSORS}:layers.2", "--recipes", "bf16,te-current"],
+    "swiglu_outliers": ["--smoke", "--gains", "1,64"],
     "cast_throughput": ["--smoke"],
     "quantize_throughput": ["--smoke"],
     "emulation_throughput": ["--smoke"],
@@ -76,7 +78,7 @@ def main():
         print("no matplotlib here: skipped")
         return SKIPPED
     listed = subprocess.run([BINADE, "list"], check=True, capture_output=True, text=True).stdout
-    names = [path.stem for path in sorted(PLOTS.glob("*.py")) if path.stem not in ("style", "size")]
+    names = [path.stem for path in sorted(PLOTS.glob("*.py")) if path.stem not in ("style", "size", "mini_training")]
     for name in names:
         assert name in listed.split(), f"{name}.py draws no experiment"
     with tempfile.TemporaryDirectory() as folder:
