@@ -49,12 +49,23 @@ DeviceGemm with_strides(DeviceGemm call) {
   return call;
 }
 
+void check_scales(const char* name, const DeviceScales& scales) {
+  constexpr std::size_t kMost = std::size_t{1} << 30;
+  if (scales.row_stride > kMost || scales.block_stride > kMost) {
+    refuse(std::string("scales of ") + name + " at strides of " +
+           std::to_string(scales.row_stride) + " and " + std::to_string(scales.block_stride) +
+           ", expected at most 2^30");
+  }
+}
+
 void check_call(const DeviceGemm& call) {
   is_e5m2(call.a_format, "A");
   is_e5m2(call.b_format, "B");
   check_matrix("A", call.a, call.m, call.k, call.a_stride);
   check_matrix("B", call.b, call.n, call.k, call.b_stride);
   check_matrix("D", call.d, call.m, call.n, call.d_stride);
+  check_scales("A", call.scale_a);
+  check_scales("B", call.scale_b);
   if (call.output != kFp32Format && call.output != Bf16::format) {
     refuse("output " + format_name(call.output) + ", expected fp32 or bf16");
   }
@@ -86,8 +97,10 @@ std::vector<GemmVariant> variants_for(const DeviceGemm& call) {
   const bool a = is_e5m2(call.a_format, "A"), b = is_e5m2(call.b_format, "B");
   std::vector<GemmVariant> list;
   for (const GemmVariant& v : a || b ? gemm_variants_mixed(a, b) : gemm_variants_e4m3()) {
-    const bool parts_fit = v.parts == 1 || call.promotion_interval <= kBlockK;
-    if (v.chains == chains_of(call) && parts_fit) list.push_back(v);
+    const bool within_block = call.promotion_interval <= kBlockK;
+    if (v.chains == chains_of(call) && (v.overlap != Overlap::kTurns || within_block)) {
+      list.push_back(v);
+    }
   }
   return list;
 }
@@ -159,14 +172,14 @@ struct Plan {
   /// cycle), its shared memory (128 bytes a cycle) and what it brings from the L2 (32).
   double cost() const {
     const GemmVariant& v = variant;
-    const double parts = v.parts, groups = v.rows / kRowsOfWarpgroup;
+    const double parts = v.overlap == Overlap::kParts ? 2 : 1, groups = v.rows / kRowsOfWarpgroup;
     const double operations = v.rows * v.cols * kBlockK / 4096.0;
     const double filled = (v.rows + v.cols) * kBlockK;
     const double read = (parts * v.rows + groups * v.cols) * kBlockK;
     const double brought = (v.rows / v.cluster_cols + v.cols / v.cluster_rows) * kBlockK;
     const double block = std::max({operations, (filled + read) / 128, brought / 32});
     const double rounds = std::ceil(static_cast<double>(tiles()) / resident);
-    return rounds * (k_blocks * block + kTileOverhead);
+    return rounds * (k_blocks * block + (v.overlap == Overlap::kTiles ? 0 : kTileOverhead));
   }
 
  private:
@@ -266,7 +279,10 @@ void launch(const Plan& plan, GemmArguments& args) {
 
 std::string name_of(const GemmVariant& v) {
   return std::to_string(v.rows) + "x" + std::to_string(v.cols) +
-         (v.parts > 1 ? " in " + std::to_string(v.parts) + " parts" : "") + ", cluster " +
+         (v.overlap == Overlap::kParts   ? " in parts"
+          : v.overlap == Overlap::kTurns ? " in turns"
+          : v.overlap == Overlap::kTiles ? " tiles in turn"
+                                         : "") + ", cluster " +
          std::to_string(v.cluster_rows) + "x" + std::to_string(v.cluster_cols) + ", " +
          std::to_string(v.stages) + " stages";
 }

@@ -33,62 +33,71 @@ constexpr int kBlockK = 128;  ///< bytes of a row that a stage holds: the widest
 constexpr int kRowsOfWarpgroup = 64;
 constexpr int kStagingBytes = 2 * 16 * 128;  ///< of a warp: two boxes of 16 rows of 128 bytes
 constexpr int kSharedBytes = 232448;         ///< of a block on sm_90
-constexpr int kBarrierBytes = 1024, kAlignment = 1024;
+constexpr int kBarrierBytes = 1024;
+constexpr int kBlocksAtOnce = 4;  ///< blocks of K in one pass of a promoting loop
 
-/// One block computes D[64 kConsumers, kCols] at a time, each consumer warpgroup 64 rows of it.
+/// What a consumer does while the tensor cores multiply for it.
+enum class Overlap {
+  kNone,   ///< nothing: other warpgroups keep them busy
+  kParts,  ///< the columns in two parts: one is promoted while the other is multiplied
+  kTurns,  ///< the next chain is multiplied while the last is promoted; only chains within a block
+  kTiles,  ///< two consumers take whole tiles in turn: one stores its own while the other multiplies
+};
+
+/// One block computes D[64 kConsumers, kCols] at a time, each consumer warpgroup 64 rows of it, or
+/// all of them in turn.
 ///
-/// kChains: 0 for one chain over all of K; else the chains in a block of 128 (1, 2, 4). kParts: a
-/// consumer's columns are multiplied in so many parts (1, 2); of two, one is promoted while the other
-/// is multiplied. A cluster is kClusterRows x kClusterCols blocks; blocks in a column of
-/// it share the tile of B, those in a row the tile of A.
-template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf, int kPartsOf = 1,
-          int kClusterRowsOf = 1, int kClusterColsOf = 1>
+/// kChains: 0 for one chain over all of K; else the chains in a block of 128 (1, 2, 4). A cluster is
+/// kClusterRows x kClusterCols blocks; blocks in a column of it share the tile of B, those in a row
+/// the tile of A.
+template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf,
+          Overlap kOverlapOf = Overlap::kNone, int kClusterRowsOf = 1, int kClusterColsOf = 1>
 struct GemmTile {
   using TA = A;
   using TB = B;
   static constexpr int kConsumers = kConsumersOf, kCols = kColsOf, kChains = kChainsOf;
-  static constexpr int kParts = kPartsOf;
+  static constexpr Overlap kOverlap = kOverlapOf;
   static constexpr int kClusterRows = kClusterRowsOf, kClusterCols = kClusterColsOf;
 
   static constexpr bool kPromotes = kChains != 0;
+  static constexpr int kParts = kOverlap == Overlap::kParts ? 2 : 1;
+  static constexpr int kAccumulators = kOverlap == Overlap::kNone ? 1 : 2;
   static constexpr int kRows = kConsumers * kRowsOfWarpgroup;
+  /// Consumers that read a stage, and the blocks of 64 rows that each multiplies.
+  static constexpr int kReaders = kOverlap == Overlap::kTiles ? 1 : kConsumers;
+  static constexpr int kHeight = kConsumers / kReaders;
   static constexpr int kClusterSize = kClusterRows * kClusterCols;
   static constexpr int kThreads = (kConsumers + 1) * 128;
   static constexpr int kPartCols = kCols / kParts;
-  /// Blocks that a consumer multiplies without waiting for the last part of any but the last: as many
-  /// as the compiler still takes for one pipeline.
-  static constexpr int kBlocksAtOnce = kParts == 1 ? 1 : kChains == 1 ? 4 : 1;
   static constexpr int kBytesA = kRows * kBlockK, kBytesB = kCols * kBlockK;
   static constexpr int kStageBytes = kBytesA + kBytesB;
   static constexpr int kStagingTotal = kConsumers * 4 * kStagingBytes;
+  static constexpr int kMostStages = (kSharedBytes - kBarrierBytes - kStagingTotal) / kStageBytes;
   static constexpr int kStages =
-      (kSharedBytes - kAlignment - kBarrierBytes - kStagingTotal) / kStageBytes;
-  static constexpr int kDynamicBytes =
-      kAlignment + kStages * kStageBytes + kStagingTotal + kBarrierBytes;
+      kPromotes ? kMostStages / kBlocksAtOnce * kBlocksAtOnce : kMostStages;
+  static constexpr int kDynamicBytes = kStages * kStageBytes + kStagingTotal + kBarrierBytes;
   /// Where a tile begins in a block of 128 columns: multiples of this.
   static constexpr int kColumnStep = std::gcd(kCols, 128);
   /// Blocks of 128 columns that a tile meets at most, for the scales of B.
   static constexpr int kScaleSpan = (128 - kColumnStep + kCols + 127) / 128;
 
-  static_assert(kParts == 1 || (kParts == 2 && kPromotes));
+  static_assert(!kPromotes || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
+  static_assert(kStages >= 3 && kStages < 32);
+  static_assert(kPromotes ? kOverlap != Overlap::kTiles : kOverlap != Overlap::kTurns);
   static_assert(kCols % (8 * kParts) == 0 && kPartCols <= 256, "widths that wgmma has");
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
-  static_assert(!kPromotes || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");
   static_assert((kRows / kClusterCols) % 8 == 0 && (kCols / kClusterRows) % 8 == 0,
                 "each block of a cluster brings whole periods of the shared tile");
   static_assert(2 * kStages * sizeof(ptx::Barrier) <= kBarrierBytes);
 };
 
-/// Shared memory of a block: stages of A and B, staging of D, barriers.
+/// Shared memory of a block: stages of A and B, staging of D, barriers. `stages` is a multiple of
+/// 1024 bytes.
 template <class Tile>
 struct GemmShared {
   unsigned char* stages;
 
-  __device__ explicit GemmShared(unsigned char* dynamic) {
-    const std::uint32_t past = ptx::shared_address(dynamic) % kAlignment;
-    stages = dynamic + (past == 0 ? 0 : kAlignment - past);
-  }
   __device__ unsigned char* a(int stage) const { return stages + stage * Tile::kStageBytes; }
   __device__ unsigned char* b(int stage) const { return a(stage) + Tile::kBytesA; }
   __device__ unsigned char* staging(int warp) const {
@@ -101,16 +110,23 @@ struct GemmShared {
   __device__ ptx::Barrier* empty(int stage) const { return full(stage + Tile::kStages); }
 };
 
-/// A place in the ring of stages.
+/// A place in the ring of stages. Every tile begins at stage 0, so that the stages of a pass are
+/// known to the compiler; a stage's parity counts its own uses.
 template <class Tile>
 struct RingPlace {
   int stage = 0;
-  std::uint32_t parity = 0;
-  __device__ void advance() {
-    if (++stage == Tile::kStages) {
-      stage = 0;
-      parity ^= 1;
-    }
+  std::uint32_t parities = 0;  ///< a bit a stage
+
+  __device__ void start_tile() { stage = 0; }
+  /// As if a tile of so many blocks had been read.
+  __device__ void skip_tile(int blocks) {
+    if (blocks / Tile::kStages % 2 != 0) parities ^= (1u << Tile::kStages) - 1;
+    parities ^= (1u << blocks % Tile::kStages) - 1;
+  }
+  __device__ std::uint32_t parity(int ahead = 0) const { return parities >> (stage + ahead) & 1; }
+  __device__ void advance(int count = 1) {
+    parities ^= ((1u << count) - 1) << stage;
+    stage = stage + count == Tile::kStages ? 0 : stage + count;
   }
 };
 

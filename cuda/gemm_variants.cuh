@@ -8,7 +8,9 @@
 namespace binade::cuda {
 
 struct GemmVariant {
-  int rows, cols, chains, parts, cluster_rows, cluster_cols, stages, threads, dynamic_bytes;
+  int rows, cols, chains;
+  Overlap overlap;
+  int cluster_rows, cluster_cols, stages, threads, dynamic_bytes;
   const void* kernel;
 
   int cluster_size() const { return cluster_rows * cluster_cols; }
@@ -16,8 +18,15 @@ struct GemmVariant {
 
 template <class Tile>
 GemmVariant gemm_variant() {
-  return {Tile::kRows,        Tile::kCols,   Tile::kChains,  Tile::kParts,        Tile::kClusterRows,
-          Tile::kClusterCols, Tile::kStages, Tile::kThreads, Tile::kDynamicBytes,
+  return {Tile::kRows,
+          Tile::kCols,
+          Tile::kChains,
+          Tile::kOverlap,
+          Tile::kClusterRows,
+          Tile::kClusterCols,
+          Tile::kStages,
+          Tile::kThreads,
+          Tile::kDynamicBytes,
           reinterpret_cast<const void*>(&gemm_kernel<Tile>)};
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kChunk = 2048;      ///< elements decoded or scaled at once: 8 KiB of fp32
 constexpr std::size_t kStripeRows = 128;  ///< taller blocks are cut, so that threads share them
+constexpr std::size_t kBandBytes = 1 << 22;  ///< of the source, that stay in cache between passes
 constexpr std::size_t kSmall = 1 << 15;   ///< elements below which one thread does all
 
 const detail::BlockKernels& kernels() {
@@ -78,6 +79,12 @@ class CodeWriter {
   CodeWriter(Quantized& q, CastRules rules, std::uint64_t seed, std::size_t first)
       : q_(q), rules_(rules), seed_(seed), first_(first) {}
 
+  /// The next elements lie at `first` of the matrix.
+  void seek(std::size_t first) {
+    if (first == first_ + used_) return;
+    flush();
+    first_ = first;
+  }
   /// Room for the next `count` <= kChunk elements.
   float* next(std::size_t count) {
     if (used_ + count > 2 * kChunk) flush();
@@ -143,40 +150,53 @@ class Quantizer {
       return;
     }
     parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
-      for (std::size_t s = first; s < last; ++s) measure(s);
+      for (std::size_t s = first; s < last; ++s) measure(s, 0, grid_.cols);
     });
     join_pieces();
     if (type_ == ScaleType::kE4M3) derive_tensor_scale();
     for (std::size_t g = 0; g < grid_.grid_rows; ++g) derive(g, 0, grid_.grid_cols);
     parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
       CodeWriter writer = writer_at(first);
-      for (std::size_t s = first; s < last; ++s) apply(s, writer);
+      for (std::size_t s = first; s < last; ++s) apply(s, writer, 0, grid_.cols);
       writer.flush();
     });
   }
 
  private:
-  /// Each stripe is complete in itself: it is measured and cast while it is in cache, chunk by
-  /// chunk where a chunk is complete too.
+  /// Each stripe is complete in itself, and so are the whole blocks in some of its columns: they are
+  /// measured and cast while they are in cache.
   void run_in_one_pass(int threads) {
-    const bool chunks_are_whole = grid_.block_rows == 1 && grid_.block_cols <= kChunk;
+    const std::size_t blocks =
+        std::max<std::size_t>(1, kBandBytes / (grid_.block_rows * grid_.block_cols *
+                                               bytes_of(source_.format)));
+    const std::size_t band = grid_.block_rows == 1 && grid_.block_cols <= kChunk
+                                 ? chunk_
+                                 : std::min(grid_.cols, blocks * grid_.block_cols);
     parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
       CodeWriter writer = writer_at(first);
       for (std::size_t s = first; s < last; ++s) {
-        if (chunks_are_whole) {
-          for_each_chunk(s, [&](const float* x, std::size_t c, std::size_t n) {
-            measure(s, x, c, n);
-            derive(s, c / grid_.block_cols, detail::ceil_div(c + n, grid_.block_cols));
-            apply(s, writer, x, c, n);
-          });
-        } else {
-          measure(s);
-          derive(s, 0, grid_.grid_cols);
-          apply(s, writer);
+        for (std::size_t c = 0; c < grid_.cols; c += band) {
+          run_band(s, c, std::min(grid_.cols, c + band), writer);
         }
       }
       writer.flush();
     });
+  }
+
+  void run_band(std::size_t s, std::size_t begin, std::size_t end, CodeWriter& writer) {
+    const std::size_t first = begin / grid_.block_cols;
+    const std::size_t last = detail::ceil_div(end, grid_.block_cols);
+    if (grid_.block_rows == 1 && end - begin <= chunk_) {  // decoded once
+      for_each_chunk(s, begin, end, [&](const float* x, std::size_t row, std::size_t c, std::size_t n) {
+        measure(s, x, c, n);
+        derive(s, first, last);
+        apply(s, writer, x, row, c, n);
+      });
+      return;
+    }
+    measure(s, begin, end);
+    derive(s, first, last);
+    apply(s, writer, begin, end);
   }
 
   struct Rows {
@@ -194,15 +214,15 @@ class Quantizer {
     return CodeWriter(q_, recipe_.cast_rules, seed_, row * grid_.cols);
   }
 
-  /// body(data, first column, width) for each chunk of the stripe's rows.
+  /// body(data, row, first column, width) for each chunk of some columns of the stripe's rows.
   template <class Body>
-  void for_each_chunk(std::size_t stripe, Body&& body) const {
+  void for_each_chunk(std::size_t stripe, std::size_t begin, std::size_t end, Body&& body) const {
     alignas(64) float buffer[kChunk];
     const Rows rows = rows_of(stripe);
     for (std::size_t r = rows.begin; r < rows.end; ++r) {
-      for (std::size_t c = 0; c < grid_.cols; c += chunk_) {
-        const std::size_t n = std::min(chunk_, grid_.cols - c);
-        body(source_.read(r * grid_.cols + c, n, buffer), c, n);
+      for (std::size_t c = begin; c < end; c += chunk_) {
+        const std::size_t n = std::min(chunk_, end - c);
+        body(source_.read(r * grid_.cols + c, n, buffer), r, c, n);
       }
     }
   }
@@ -217,9 +237,11 @@ class Quantizer {
       amax[block] = kernels_.amax_bits(x + (at - c), width, amax[block]);
     });
   }
-  void measure(std::size_t stripe) {
-    for_each_chunk(stripe,
-                   [&](const float* x, std::size_t c, std::size_t n) { measure(stripe, x, c, n); });
+  void measure(std::size_t stripe, std::size_t begin, std::size_t end) {
+    for_each_chunk(stripe, begin, end,
+                   [&](const float* x, std::size_t, std::size_t c, std::size_t n) {
+                     measure(stripe, x, c, n);
+                   });
   }
 
   /// Folds the pieces of each row of blocks into the first of its places.
@@ -286,10 +308,11 @@ class Quantizer {
     }
   }
 
-  void apply(std::size_t stripe, CodeWriter& writer, const float* x, std::size_t c,
+  void apply(std::size_t stripe, CodeWriter& writer, const float* x, std::size_t row, std::size_t c,
              std::size_t n) const {
     const float* factors = factors_.data() + stripe / pieces_ * grid_.grid_cols;
     const bool divides = recipe_.apply == ApplyScale::kDivide && type_ != ScaleType::kE4M3;
+    writer.seek(row * grid_.cols + c);
     float* y = writer.next(n);
     if (grid_.block_cols == 1) {
       (divides ? kernels_.divide_each : kernels_.multiply_each)(x, factors + c, y, n);
@@ -300,10 +323,11 @@ class Quantizer {
       scale_run(x + (at - c), factors[block], y + (at - c), width);
     });
   }
-  void apply(std::size_t stripe, CodeWriter& writer) const {
-    for_each_chunk(stripe, [&](const float* x, std::size_t c, std::size_t n) {
-      apply(stripe, writer, x, c, n);
-    });
+  void apply(std::size_t stripe, CodeWriter& writer, std::size_t begin, std::size_t end) const {
+    for_each_chunk(stripe, begin, end,
+                   [&](const float* x, std::size_t row, std::size_t c, std::size_t n) {
+                     apply(stripe, writer, x, row, c, n);
+                   });
   }
 
   Source source_;
@@ -352,8 +376,8 @@ void check_random_bits(CastRules rules) {
   }
 }
 
-Quantized empty_result(const BlockGrid& grid, Granularity granularity, FloatFormat element) {
-  Quantized q;
+/// Makes room in a result, keeping the memory it has.
+void prepare(Quantized& q, const BlockGrid& grid, Granularity granularity, FloatFormat element) {
   q.element = element;
   q.rows = grid.rows;
   q.cols = grid.cols;
@@ -362,7 +386,9 @@ Quantized empty_result(const BlockGrid& grid, Granularity granularity, FloatForm
   q.scale_cols = grid.grid_cols;
   q.codes.resize(grid.rows * grid.cols * bytes_of(element));
   q.scales.resize(grid.grid_rows * grid.grid_cols);
-  return q;
+  q.scale_format = kFp32Format;
+  q.scale_codes.clear();
+  q.tensor_scale = 1.0f;
 }
 
 }  // namespace
@@ -374,21 +400,28 @@ void check_element_format(FloatFormat element) {
   }
 }
 
-Quantized quantize(FloatFormat source, const void* x, std::size_t rows, std::size_t cols,
-                   const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
-                   FloatFormat element, int threads, std::uint64_t seed) {
+void quantize(FloatFormat source, const void* x, std::size_t rows, std::size_t cols,
+              const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
+              FloatFormat element, Quantized& q, int threads, std::uint64_t seed) {
   const BlockGrid grid = block_grid(rows, cols, granularity);
   check_source_format(source);
   check_element_format(element);
   check_scale_type(recipe, scale_type);
   check_random_bits(recipe.cast_rules);
   const int workers = thread_count(threads, rows * cols);
-  Quantized q = empty_result(grid, granularity, element);
+  prepare(q, grid, granularity, element);
   if (scale_type == ScaleType::kUe8m0) q.scale_format = E8M0::format;
   if (scale_type == ScaleType::kE4M3) q.scale_format = E4M3::format;
   if (q.scale_format != kFp32Format) q.scale_codes.resize(q.scales.size());
   Quantizer(Source{source, static_cast<const std::byte*>(x)}, grid, recipe, scale_type, q, seed)
       .run(workers);
+}
+
+Quantized quantize(FloatFormat source, const void* x, std::size_t rows, std::size_t cols,
+                   const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
+                   FloatFormat element, int threads, std::uint64_t seed) {
+  Quantized q;
+  quantize(source, x, rows, cols, recipe, granularity, scale_type, element, q, threads, seed);
   return q;
 }
 
@@ -409,7 +442,8 @@ Quantized quantize_with_scale(std::span<const float> x, std::size_t rows, std::s
   if (is_stochastic(rules.rounding)) {
     throw std::invalid_argument("quantize_with_scale does not round stochastically");
   }
-  Quantized q = empty_result(grid, kPerTensor, element);
+  Quantized q;
+  prepare(q, grid, kPerTensor, element);
   q.scales[0] = scale.scale;
   const detail::BlockKernels& k = kernels();
   const std::size_t chunks = detail::ceil_div(x.size(), kChunk);

@@ -3,12 +3,14 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
 #include "binade/emulation/dot_step.hpp"
 #include "binade/formats/catalog.hpp"
 #include "binade/formats/visit.hpp"
+#include "dot_lanes.hpp"
 
 namespace binade {
 namespace {
@@ -237,22 +239,39 @@ void dot(const Instruction& instruction, const void* a, const void* b, const voi
   const DotPlan plan = make_dot_plan(instruction);
   const OperandRows a_rows(instruction.a, a, k), b_rows(instruction.b, b, k);
   const std::size_t width = padded(instruction, k);
-  const auto count = static_cast<std::int64_t>(rows);
   constexpr std::size_t kSmall = 1 << 14;  // products that are done before a team has gathered
   const int team = threads > 0 ? threads : rows * k < kSmall ? 1 : omp_get_max_threads();
-#pragma omp parallel num_threads(team)
+  const auto one_by_one = [&](std::size_t row, std::vector<DotOperand>& x,
+                              std::vector<DotOperand>& y) {
+    a_rows.read(row, x);
+    b_rows.read(row, y);
+    std::uint64_t code = load_c(plan.c, c, row);
+    for (std::size_t first = 0; first < width; first += static_cast<std::size_t>(plan.k)) {
+      code = dot_instruction(plan, x.data() + first, y.data() + first, code);
+    }
+    store_d(plan.c, code, d, row);
+  };
+  constexpr std::size_t kFew = 8;  // rows that are done before lanes are ready
+  const std::size_t a_bytes = k * static_cast<std::size_t>(instruction.a.container_bits()) / 8;
+  const std::size_t b_bytes = k * static_cast<std::size_t>(instruction.b.container_bits()) / 8;
+#pragma omp parallel num_threads(team) if (team > 1)
   {
     std::vector<DotOperand> x(width), y(width);
+    detail::DotLanes lanes(instruction);
+    const std::size_t block = lanes.serves() && rows >= kFew ? lanes.rows_at_once() : 1;
+    const auto blocks = static_cast<std::int64_t>((rows + block - 1) / block);
 #pragma omp for schedule(static)
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto row = static_cast<std::size_t>(i);
-      a_rows.read(row, x);
-      b_rows.read(row, y);
-      std::uint64_t code = load_c(plan.c, c, row);
-      for (std::size_t first = 0; first < width; first += static_cast<std::size_t>(plan.k)) {
-        code = dot_instruction(plan, x.data() + first, y.data() + first, code);
+    for (std::int64_t i = 0; i < blocks; ++i) {
+      const std::size_t row = static_cast<std::size_t>(i) * block;
+      if (block == 1) {
+        one_by_one(row, x, y);
+        continue;
       }
-      store_d(plan.c, code, d, row);
+      const auto& undone = lanes.run(static_cast<const std::byte*>(a) + row * a_bytes,
+                                     static_cast<const std::byte*>(b) + row * b_bytes,
+                                     static_cast<const float*>(c) + row,
+                                     static_cast<float*>(d) + row, std::min(block, rows - row), k);
+      for (const std::size_t at : undone) one_by_one(row + at, x, y);
     }
   }
 }

@@ -251,6 +251,63 @@ bool chain_loop(const ChainPlan& p, const PanelTask<typename L::Real>& t) {
   return lost;
 }
 
+/// One lane a pair of rows: nothing is shared, so the product comes first and its halves after it.
+template <class L>
+__attribute__((noinline)) void pair_lanes(const ChainPlan& shared_plan,
+                                          const PairTask<typename L::Real>& shared_task) {
+  using R = typename L::R;
+  using Code = typename PairTask<typename L::Real>::Code;
+  constexpr int vectors = 1 << (kPanelWidths - 1);
+  using G = Group<L, 1, vectors>;
+  using Codes = Vector<Code, G::lanes * sizeof(Code)>;
+  const ChainPlan p = shared_plan;
+  const PairTask<typename L::Real> t = shared_task;
+  R c[1][vectors];
+  for (int v = 0; v < vectors; ++v) c[0][v] = load<R>(t.chain + v * G::width);
+  const auto step_k = static_cast<std::size_t>(p.step_k);
+  for (std::size_t k0 = 0; k0 < t.depth; k0 += step_k) {
+    Codes top = Codes{} + static_cast<Code>(p.lowest_code);
+    for (std::size_t at = k0 * G::lanes; at < (k0 + step_k) * G::lanes; at += G::lanes) {
+      top = max_of_lanes(top, load<Codes>(t.a_code + at) + load<Codes>(t.b_code + at));
+    }
+    Code codes[G::lanes];
+    typename L::Int wide[G::lanes];
+    store(codes, top);
+    for (std::size_t l = 0; l < G::lanes; ++l) wide[l] = codes[l];
+    R start[vectors], all[vectors], positive[vectors];
+    for (int v = 0; v < vectors; ++v) {
+      // C may be any number here: where all products are zero, E is C's alone.
+      const auto code = load<typename L::I>(wide + v * G::width);
+      const auto products = code < typename L::I{} + t.nonzero_code
+                                ? typename L::I{} + p.lowest_exponent
+                                : code + p.code_offset;
+      start[v] = make_start<L>(p, products, c[0][v]);
+      all[v] = start[v] + magnitude<L>(c[0][v]);
+      positive[v] = start[v] + positive_part<L>(c[0][v]);
+    }
+    for (std::size_t at = k0 * G::lanes; at < (k0 + step_k) * G::lanes; at += G::lanes) {
+      for (int v = 0; v < vectors; ++v) {
+        const R product = load<R>(t.a + at + v * G::width) * load<R>(t.b + at + v * G::width);
+        all[v] += magnitude<L>(product);
+        positive[v] += positive_part<L>(product);
+      }
+    }
+    for (int v = 0; v < vectors; ++v) {
+      c[0][v] = (positive[v] - start[v]) + (positive[v] - all[v]);
+    }
+    finish<L>(p, c);
+  }
+  for (int v = 0; v < vectors; ++v) store(t.chain + v * G::width, c[0][v]);
+}
+
+template <class Real>
+void pair_loop(const ChainPlan& p, const PairTask<Real>& t) {
+  const int mode = std::fegetround();
+  std::fesetround(FE_TOWARDZERO);
+  pair_lanes<Lane<Real>>(p, t);
+  std::fesetround(mode);
+}
+
 template <class Real>
 bool join_loop(const ChainPlan& shared_plan, const Real* addend, Real* chain, std::size_t count) {
   using L = Lane<Real>;
@@ -284,6 +341,7 @@ void fill(GemmLoops<Real>& loops) {
   fill_rounding<L, TermRounding::kFloor>(loops);
   fill_rounding<L, TermRounding::kNearest>(loops);
   loops.join = join_loop<Real>;
+  loops.pairs = pair_loop<Real>;
 }
 
 }  // namespace

@@ -91,6 +91,17 @@ struct PanelTask {
   std::size_t rows, depth;
 };
 
+/// Rows of A against rows of B, one by one, in the lanes of a widest panel over some instructions.
+template <class Real>
+struct PairTask {
+  using Code = typename ExponentCode<Real>::type;
+  const Real *a, *b;            ///< [depth, lanes]
+  const Code *a_code, *b_code;  ///< [depth, lanes]
+  Real* chain;                  ///< [lanes]; C in, D out
+  std::size_t depth;
+  int nonzero_code;  ///< the smallest sum of codes of a product that is not zero
+};
+
 /// Scales at one promotion: sum[r, l] takes chain[r, l] in under sa[r] and sb[l].
 template <class Real>
 struct PromotionTask {
@@ -125,6 +136,8 @@ struct GemmLoops {
   /// By width, then by TermRounding. Returns whether a lane is NaN, which
   /// says that its result left the range: such lanes are left to the scalar core.
   bool (*chain[kPanelWidths][3])(const ChainPlan&, const PanelTask<Real>&);
+  /// As chain for terms that are cut, of results that are bounded.
+  void (*pairs)(const ChainPlan&, const PairTask<Real>&);
   std::size_t width;  ///< lanes of one vector
   /// chain[r, l] = fl(chain + fl(a * b)) in ascending k, without exponent codes; 4 vectors wide.
   void (*multiply_add)(const PanelTask<Real>&);
@@ -149,9 +162,10 @@ struct GemmLoops {
 struct GemmKernels {
   GemmLoops<float> single_lanes;
   GemmLoops<double> double_lanes;
-  /// out[k, l] = in[l, k]: words of 1, 2 or 4 bytes, rows of whole 16-byte blocks in both.
+  /// out[k, l] = in[l, k]: words of 1, 2 or 4 bytes, rows of whole 16-byte blocks in both, those of
+  /// `in` in_stride bytes apart.
   void (*transpose)(int word_bytes, const void* in, std::size_t in_rows, std::size_t in_row_bytes,
-                    void* out);
+                    std::size_t in_stride, void* out);
 };
 
 namespace baseline {

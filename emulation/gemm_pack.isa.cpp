@@ -37,14 +37,15 @@ BINADE_INLINE void transpose_square(const char* in, std::size_t in_bytes, char* 
 }
 
 template <class Word>
-void transpose_words(const void* in, std::size_t in_rows, std::size_t in_row_bytes, void* out) {
+void transpose_words(const void* in, std::size_t in_rows, std::size_t in_row_bytes,
+                     std::size_t in_stride, void* out) {
   constexpr std::size_t n = 16 / sizeof(Word);
   const auto* source = static_cast<const char*>(in);
   auto* target = static_cast<char*>(out);
   const std::size_t out_row_bytes = in_rows * sizeof(Word);
   for (std::size_t row = 0; row < in_rows; row += n) {
     for (std::size_t at = 0; at < in_row_bytes; at += 16) {
-      transpose_square<Word>(source + row * in_row_bytes + at, in_row_bytes,
+      transpose_square<Word>(source + row * in_stride + at, in_stride,
                              target + at / sizeof(Word) * out_row_bytes + row * sizeof(Word),
                              out_row_bytes);
     }
@@ -52,10 +53,11 @@ void transpose_words(const void* in, std::size_t in_rows, std::size_t in_row_byt
 }
 
 void transpose(int word_bytes, const void* in, std::size_t in_rows, std::size_t in_row_bytes,
-               void* out) {
-  if (word_bytes == 1) transpose_words<std::uint8_t>(in, in_rows, in_row_bytes, out);
-  if (word_bytes == 2) transpose_words<std::uint16_t>(in, in_rows, in_row_bytes, out);
-  if (word_bytes == 4) transpose_words<std::uint32_t>(in, in_rows, in_row_bytes, out);
+               std::size_t in_stride, void* out) {
+  const auto words = word_bytes == 1   ? transpose_words<std::uint8_t>
+                     : word_bytes == 2 ? transpose_words<std::uint16_t>
+                                       : transpose_words<std::uint32_t>;
+  words(in, in_rows, in_row_bytes, in_stride, out);
 }
 
 /// As many decoded numbers as Real has lanes, without their NaNs and infinities.

@@ -135,6 +135,18 @@ std::vector<Tile> make_tiles(std::size_t m, std::size_t n, std::size_t lanes, in
   return tiles;
 }
 
+void turn_rows(const GemmKernels& kernels, RowBlock in, std::size_t bytes, std::size_t rows,
+               std::size_t row_bytes, std::byte* room, std::byte* out) {
+  if (in.rows < rows || in.count * bytes < row_bytes) {
+    for (std::size_t r = 0; r < in.rows; ++r) {
+      std::memcpy(room + r * row_bytes, in.codes + r * in.stride, in.count * bytes);
+    }
+    in.codes = room;
+    in.stride = row_bytes;
+  }
+  kernels.transpose(static_cast<int>(bytes), in.codes, rows, row_bytes, in.stride, out);
+}
+
 template <class Real>
 TileChain<Real>::TileChain(const ChainSetup& setup, const GemmOperand& a, const GemmOperand& b,
                            std::size_t k)
@@ -237,12 +249,10 @@ void TileChain<Real>::unpack_panel(std::size_t panel, std::size_t k0, std::size_
   const std::size_t row_bytes = round_up(depth * bytes, 16);
   const std::size_t stride = round_up(lanes_, 16 / bytes);
   const std::size_t cols = std::min(lanes_, tile_.cols - panel * lanes_);
-  const auto* source = static_cast<const std::byte*>(b_.codes);
-  for (std::size_t l = 0; l < cols; ++l) {
-    const std::size_t col = tile_.col + panel * lanes_ + l;
-    std::memcpy(codes_ + l * row_bytes, source + (col * k_ + k0) * bytes, count * bytes);
-  }
-  kernels_.transpose(static_cast<int>(bytes), codes_, stride, row_bytes, turned_);
+  turn_rows(kernels_, {static_cast<const std::byte*>(b_.codes) +
+                           ((tile_.col + panel * lanes_) * k_ + k0) * bytes,
+                       k_ * bytes, cols, count},
+            bytes, stride, row_bytes, codes_, turned_);
   float* values = values_;
   decode(b_.format, turned_, std::span(values, stride * count));
   std::fill(values + stride * count, values + stride * depth, 0.0f);

@@ -85,6 +85,17 @@ Arena::Piece<T> piece(T*& place, std::size_t count) {
   return {place, count};
 }
 
+/// Some elements of some rows of codes.
+struct RowBlock {
+  const std::byte* codes;
+  std::size_t stride;  ///< bytes between rows
+  std::size_t rows, count;
+};
+/// Turns a block into `rows` columns, over the row_bytes of whole 16-byte blocks; what the block
+/// lacks of either holds anything. Codes of `bytes` bytes; room for rows * row_bytes.
+void turn_rows(const GemmKernels& kernels, RowBlock in, std::size_t bytes, std::size_t rows,
+               std::size_t row_bytes, std::byte* room, std::byte* out);
+
 /// One thread's scratch for one tile at a time.
 template <class Real>
 class TileChain {

@@ -97,10 +97,11 @@ class Flash {
  private:
   /// Dot products of one query become its probabilities; what is summed so far follows the maximum.
   void soften(std::size_t i, std::span<const float> scales_k, std::span<float> row) {
-    const float root = std::sqrt(static_cast<float>(x_.q.cols));
+    const float scale = options_.score_scale != 0 ? options_.score_scale
+                                                  : 1.0f / std::sqrt(static_cast<float>(x_.q.cols));
     float largest = maximum_[i];
     for (std::size_t j = 0; j < row.size(); ++j) {
-      row[j] *= scales_q_[i] * scales_k[j] / root;
+      row[j] *= scales_q_[i] * scales_k[j] * scale;
       largest = std::max(largest, row[j]);
     }
     const auto factor = static_cast<float>(std::exp(static_cast<double>(maximum_[i] - largest)));

@@ -29,6 +29,7 @@ struct AttentionOperands {
 struct FlashOptions {
   FloatFormat probability{};       ///< of P; V's format as well
   double probability_scale = 1.0;  ///< P is cast as exp(s - maximum) * this
+  float score_scale = 0;           ///< of the dot products; 0: 1 / sqrt(width)
   std::size_t block = 128;         ///< keys at once
   int threads = 0;
 };
@@ -37,7 +38,7 @@ struct FlashOptions {
 ///
 /// Shapes: operands as above; returns [queries, value_width] of the first `queries` rows of q.
 /// Arithmetic, FP32 but for the two products: for each block of keys, ascending,
-///   s = fl(dot(q, k) * fl(fl(scale_q * scale_k) / sqrt(width)))
+///   s = fl(dot(q, k) * fl(fl(scale_q * scale_k) * score_scale))
 ///   m' = max(m, s over the block);  p = fl(scale * exp(s - m'));  l = fl(l * exp(m - m')) + sum p
 ///   o = fma(scale_v of the block, dot(P(p), v), fl(o * exp(m - m')))
 /// and at the end o / l. dot is a chain of Hopper's wgmma from zero over the width, or over the

@@ -6,8 +6,8 @@
 
 namespace binade::experiments {
 
-std::vector<double> fp64_product(std::span<const double> a, std::span<const float> b, std::size_t k,
-                                 int threads) {
+std::vector<double> fp64_product(std::span<const double> a, std::span<const double> b,
+                                 std::size_t k, int threads) {
   constexpr std::size_t kRows = 8, kColumns = 64;  // of one tile of outputs, held in lanes
   const std::size_t m = a.size() / k, n = b.size() / k;
   const std::size_t row_tiles = (m + kRows - 1) / kRows;
@@ -36,11 +36,6 @@ std::vector<double> fp64_product(std::span<const double> a, std::span<const floa
     }
   }
   return d;
-}
-
-std::vector<double> fp64_product(std::span<const float> a, std::span<const float> b, std::size_t k,
-                                 int threads) {
-  return fp64_product(std::vector<double>(a.begin(), a.end()), b, k, threads);
 }
 
 }  // namespace binade::experiments

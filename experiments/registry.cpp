@@ -30,6 +30,9 @@
   record(indexer_recall)              \
   record(sparse_attention_cost)       \
   record(gate_precision)              \
+  record(decode_step)                 \
+  record(training_block)              \
+  record(swiglu_outliers)             \
   record(cast_throughput)             \
   record(quantize_throughput)         \
   record(emulation_throughput)        \

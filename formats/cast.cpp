@@ -15,6 +15,11 @@ using detail::CastKernels;
 using detail::EncodePlan;
 using detail::RandomStream;
 
+/// Where an array's draws begin.
+struct Draws {
+  std::uint64_t seed, first;
+};
+
 const CastKernels& kernels() {
   switch (isa()) {
 #if defined(BINADE_HAVE_X86_64_LEVELS)
@@ -26,6 +31,10 @@ const CastKernels& kernels() {
     default:
       return detail::baseline::cast_kernels();
   }
+}
+
+detail::DecodeLoop<float> decoder32(const CastKernels& k, FloatFormat f) {
+  return (detail::is_fp32_prefix(f) ? k.widen32 : k.decode32)[detail::container_index(f)];
 }
 
 std::uint64_t load_container(const void* data, int bits, std::size_t i) {
@@ -59,12 +68,12 @@ void store_container(void* data, int bits, std::size_t i, std::uint64_t word) {
 
 /// Formats that embed in neither fp32 nor fp64, or have fewer than fp64's exponents to spare.
 void cast_scalar(FloatFormat from, const void* source, FloatFormat to, void* target,
-                 std::size_t count, CastRules rules, RandomStream random) {
+                 std::size_t count, CastRules rules, Draws draws) {
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint64_t code =
         code_of_container(from, load_container(source, from.container_bits(), i));
     const std::uint64_t draw = is_stochastic(rules.rounding)
-                                   ? random_at(random.seed, random.first + i) &
+                                   ? random_at(draws.seed, draws.first + i) &
                                          ((std::uint64_t{1} << rules.random_bits) - 1)
                                    : 0;
     store_container(target, to.container_bits(), i,
@@ -91,7 +100,7 @@ class Encoder32 {
     if (!detail::lanes_serve(f, rules)) return;
     lane_plan_ = detail::make_lane_plan(f, plan_);
     lanes_ = k.lanes[static_cast<int>(rules.rounding)][detail::container_index(f)]
-                    [lane_plan_.is_plain() ? 1 : 0];
+                    [static_cast<int>(lane_plan_.kind())];
   }
   void operator()(const float* values, void* target, std::size_t n, RandomStream random) const {
     if (lanes_ != nullptr) {
@@ -125,12 +134,65 @@ class Encoder64 {
   detail::EncodeLoop<double> loop_;
 };
 
+constexpr std::size_t kBlock = 2048;  ///< elements decoded, encoded or streamed at once
+
+/// Where the blocks of a result go. Large results are written past the caches, which will not hold
+/// them: from a buffer, in whole lines.
+class BlockTarget {
+ public:
+  BlockTarget(const CastKernels& k, std::size_t in_bytes, std::size_t count, void* target,
+              std::size_t width)
+      : k_(k), target_(static_cast<std::byte*>(target)), width_(width) {
+    constexpr std::size_t kLarge = std::size_t{1} << 24;  // bytes read and written
+    const std::size_t before = (kLine - reinterpret_cast<std::uintptr_t>(target) % kLine) % kLine;
+    if (in_bytes + count * width < kLarge || before % width != 0) return;
+    lead_ = before / width;
+    streams_ = true;
+  }
+  ~BlockTarget() {
+    if (streams_) k_.end_stream();
+  }
+  BlockTarget(const BlockTarget&) = delete;
+
+  bool streams() const { return streams_; }
+  /// The first elements up to a line's boundary make a block of their own.
+  std::size_t limit(std::size_t at, std::size_t n) const {
+    return at < lead_ ? std::min(n, lead_ - at) : n;
+  }
+  /// Room for n elements from `at`.
+  void* room(std::size_t at) { return past_caches(at) ? buffer_ : target_ + at * width_; }
+  void done(std::size_t at, std::size_t n) {
+    if (past_caches(at)) k_.stream(buffer_, target_ + at * width_, n * width_);
+  }
+
+ private:
+  static constexpr std::size_t kLine = 64;
+  bool past_caches(std::size_t at) const { return streams_ && at >= lead_; }
+
+  const CastKernels& k_;
+  std::byte* target_;
+  std::size_t width_, lead_ = 0;
+  bool streams_ = false;
+  alignas(kLine) std::byte buffer_[kBlock * sizeof(double)];
+};
+
+/// body(at, room, n) for the blocks of a result; all of it at once where it is not large.
+template <class Body>
+void blocks_of(std::size_t in_bytes, std::size_t count, void* target, std::size_t width,
+               Body&& body) {
+  BlockTarget out(kernels(), in_bytes, count, target, width);
+  for (std::size_t at = 0, n = 0; at < count; at += n) {
+    n = out.limit(at, out.streams() ? std::min(kBlock, count - at) : count);
+    body(at, out.room(at), n);
+    out.done(at, n);
+  }
+}
+
 template <class Float>
 void cast_blocks(FloatFormat from, const std::byte* source, FloatFormat to, std::byte* target,
-                 std::size_t count, CastRules rules, RandomStream random) {
+                 std::size_t count, CastRules rules, Draws draws) {
   constexpr bool kSingle = sizeof(Float) == 4;
   constexpr FloatFormat wide = kSingle ? kFp32Format : kFp64Format;
-  constexpr std::size_t kBlock = 2048;
   const CastKernels& k = kernels();
   const std::conditional_t<kSingle, Encoder32, Encoder64> encode_values(k, to, rules);
   const std::size_t in_bytes = static_cast<std::size_t>(from.container_bits()) / 8;
@@ -138,9 +200,10 @@ void cast_blocks(FloatFormat from, const std::byte* source, FloatFormat to, std:
   // The loops take values where they lie, unless that is where the codes go, or between two values.
   const bool where_they_lie = from == wide && source != target &&
                               reinterpret_cast<std::uintptr_t>(source) % alignof(Float) == 0;
+  BlockTarget out(k, in_bytes * count, count, target, out_bytes);
   alignas(64) Float buffer[kBlock];
-  for (std::size_t at = 0; at < count; at += kBlock) {
-    const std::size_t n = std::min(kBlock, count - at);
+  for (std::size_t at = 0, n = 0; at < count; at += n) {
+    n = out.limit(at, std::min(kBlock, count - at));
     const std::byte* in = source + at * in_bytes;
     const Float* values = buffer;
     if (where_they_lie) {
@@ -148,24 +211,25 @@ void cast_blocks(FloatFormat from, const std::byte* source, FloatFormat to, std:
     } else if (from == wide) {
       std::memcpy(buffer, in, n * sizeof(Float));
     } else if constexpr (kSingle) {
-      k.decode32[detail::container_index(from)](in, buffer, n, from);
+      decoder32(k, from)(in, buffer, n, from);
     } else {
       k.decode64[detail::container_index(from)](in, buffer, n, from);
     }
-    encode_values(values, target + at * out_bytes, n, RandomStream{random.seed, random.first + at});
+    encode_values(values, out.room(at), n, RandomStream(draws.seed, draws.first + at));
+    out.done(at, n);
   }
 }
 
 void cast_stream(FloatFormat from, const void* source, FloatFormat to, void* target,
-                 std::size_t count, CastRules rules, RandomStream random) {
+                 std::size_t count, CastRules rules, Draws draws) {
   const auto* in = static_cast<const std::byte*>(source);
   auto* out = static_cast<std::byte*>(target);
   if (word_serves<std::uint32_t>(from, to)) {
-    cast_blocks<float>(from, in, to, out, count, rules, random);
+    cast_blocks<float>(from, in, to, out, count, rules, draws);
   } else if (word_serves<std::uint64_t>(from, to)) {
-    cast_blocks<double>(from, in, to, out, count, rules, random);
+    cast_blocks<double>(from, in, to, out, count, rules, draws);
   } else {
-    cast_scalar(from, source, to, target, count, rules, random);
+    cast_scalar(from, source, to, target, count, rules, draws);
   }
 }
 
@@ -239,7 +303,7 @@ void cast(FloatFormat from, const void* source, FloatFormat to, void* target, st
   check(rules);
   check(from);
   check(to);
-  cast_stream(from, source, to, target, count, rules, RandomStream{seed, 0});
+  cast_stream(from, source, to, target, count, rules, Draws{seed, 0});
 }
 
 void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded, CastRules rules,
@@ -253,16 +317,19 @@ void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded,
   if (rules.rounding == Rounding::kNearestEven && detail::lanes_serve(f, rules)) {
     const auto plan = detail::make_plan<std::uint32_t>(f, rules);
     const auto lanes = detail::make_lane_plan(f, plan);
-    if (lanes.is_plain()) {
-      kernels().round(x.data(), rounded.data(), x.size(), round_plan(f, lanes, plan));
+    if (lanes.kind() == detail::LaneKind::kPlain) {
+      const auto values = round_plan(f, lanes, plan);
+      blocks_of(x.size() * sizeof(float), x.size(), rounded.data(), sizeof(float),
+                [&](std::size_t at, void* target, std::size_t n) {
+                  kernels().round(x.data() + at, static_cast<float*>(target), n, values);
+                });
       return;
     }
   }
-  constexpr std::size_t kBlock = 2048;
   std::uint64_t codes[kBlock];
   for (std::size_t at = 0; at < x.size(); at += kBlock) {
     const std::size_t n = std::min(kBlock, x.size() - at);
-    cast_stream(kFp32Format, x.data() + at, f, codes, n, rules, RandomStream{seed, at});
+    cast_stream(kFp32Format, x.data() + at, f, codes, n, rules, Draws{seed, at});
     decode(f, codes, rounded.subspan(at, n));
   }
 }
@@ -274,7 +341,13 @@ void decode(FloatFormat f, const void* codes, std::span<float> values) {
     return;
   }
   // Nothing to round: what the decode loop gives is the result.
-  kernels().decode32[detail::container_index(f)](codes, values.data(), values.size(), f);
+  const auto width = static_cast<std::size_t>(f.container_bits()) / 8;
+  const auto loop = decoder32(kernels(), f);
+  blocks_of(values.size() * width, values.size(), values.data(), sizeof(float),
+            [&](std::size_t at, void* target, std::size_t n) {
+              loop(static_cast<const std::byte*>(codes) + at * width, static_cast<float*>(target),
+                   n, f);
+            });
 }
 
 Rounding parse_rounding(std::string_view name) {

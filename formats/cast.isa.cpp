@@ -6,8 +6,36 @@
 
 #include "cast_kernels.hpp"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace binade::detail::BINADE_ISA {
 namespace {
+
+constexpr std::size_t kLine = 64;  ///< bytes of a cache line
+
+/// body(i) for every i of an array that is read in order and apart from what body writes, or the
+/// same. The lines two pages on are asked for meanwhile: the hardware's own prefetching ends with
+/// each page, and without this a large array costs the time of its transfer and that of the
+/// arithmetic one after the other.
+template <class T, class Body>
+[[gnu::always_inline]] inline void for_each_ahead(const T* source, std::size_t count, Body body) {
+  constexpr std::size_t kRun = 64, kAhead = 8192;
+  std::size_t i = 0;
+  for (; i + kRun <= count; i += kRun) {
+    const char* ahead = reinterpret_cast<const char*>(source + i) + kAhead;
+    for (std::size_t at = 0; at < kRun * sizeof(T); at += kLine) __builtin_prefetch(ahead + at);
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC ivdep
+#endif
+    for (std::size_t j = i; j < i + kRun; ++j) body(j);
+  }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC ivdep
+#endif
+  for (std::size_t j = i; j < count; ++j) body(j);
+}
 
 template <Rounding rounding, class Float, class Container>
 void encode_loop(const Float* __restrict source, void* __restrict target, std::size_t count,
@@ -15,40 +43,35 @@ void encode_loop(const Float* __restrict source, void* __restrict target, std::s
   using Word = WordOf<Float>;
   const EncodePlan<Word> plan = shared_plan;  // a local, so that stores cannot change it
   auto* out = static_cast<Container*>(target);
-  for (std::size_t i = 0; i < count; ++i) {
+  for_each_ahead(source, count, [&](std::size_t i) __attribute__((always_inline)) {
     Word draw = 0;
     if constexpr (is_stochastic(rounding)) {
-      draw = random_at(random.seed, random.first + i) & ((Word{1} << plan.random_bits) - 1);
+      draw = random.next() & ((Word{1} << plan.random_bits) - 1);
     }
     out[i] = static_cast<Container>(
         encode_word<rounding, Word>(plan, bit_cast<Word>(source[i]), draw) << padding);
-  }
+  });
 }
 
-template <Rounding rounding, class Container, bool plain>
+template <Rounding rounding, class Container, LaneKind kind>
 void encode_lanes_loop(const float* __restrict source, void* __restrict target, std::size_t count,
                        const LanePlan& shared_plan, int padding, RandomStream random) {
   const LanePlan plan = shared_plan;  // a local, so that stores cannot change it
   auto* __restrict out = static_cast<Container*>(target);
-  for (std::size_t i = 0; i < count; ++i) {
+  for_each_ahead(source, count, [&](std::size_t i) __attribute__((always_inline)) {
     std::uint32_t draw = 0;
-    if constexpr (is_stochastic(rounding)) {
-      draw = random_at(random.seed, random.first + i) & ((1u << plan.random_bits) - 1);
-    }
+    if constexpr (is_stochastic(rounding)) draw = random.next() & ((1u << plan.random_bits) - 1);
     const auto bits = bit_cast<std::uint32_t>(source[i]);
-    out[i] = static_cast<Container>(lane_encode<rounding, plain>(plan, bits, draw) << padding);
-  }
+    out[i] = static_cast<Container>(lane_encode<rounding, kind>(plan, bits, draw) << padding);
+  });
 }
 
 void round_loop(const float* source, float* target, std::size_t count,
                 const RoundPlan& shared_plan) {
   const RoundPlan plan = shared_plan;
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC ivdep  // the arrays are apart or the same
-#endif
-  for (std::size_t i = 0; i < count; ++i) {
+  for_each_ahead(source, count, [&](std::size_t i) __attribute__((always_inline)) {
     target[i] = bit_cast<float>(lane_round_value(plan, bit_cast<std::uint32_t>(source[i])));
-  }
+  });
 }
 
 template <class Float, class Container>
@@ -83,7 +106,7 @@ void decode_loop(const void* __restrict source, Float* __restrict target, std::s
               : encode(kFp64Format, Unpacked{ValueClass::kFinite, false, f.min_ulp_exponent(), 1}));
   const Float ulp = has_subnormals ? bit_cast<Float>(ulp_bits) : Float{0};
   const auto* in = static_cast<const Container*>(source);
-  for (std::size_t i = 0; i < count; ++i) {
+  for_each_ahead(in, count, [&](std::size_t i) __attribute__((always_inline)) {
     const Word code = static_cast<Word>(in[i] >> f.padding_bits);
     const Word magnitude = code & magnitude_mask;
     const auto position = static_cast<Signed>(magnitude);
@@ -95,7 +118,58 @@ void decode_loop(const void* __restrict source, Float* __restrict target, std::s
     bits = code == nan_code ? kQuiet : bits;
     bits |= ((code >> sign_shift) & signed_mask) << kSignShift;
     target[i] = bit_cast<Float>(bits);
+  });
+}
+
+/// Decode of formats whose codes are the upper bits of fp32's: bf16 and its like.
+template <class Container>
+void widen_loop(const void* __restrict source, float* __restrict target, std::size_t count,
+                FloatFormat f) {
+  constexpr std::uint32_t kInfinity = 0x7f800000, kQuiet = 0x7fc00000;
+  const int padding = f.padding_bits, lift = 23 - f.mantissa_bits;
+  const auto* in = static_cast<const Container*>(source);
+  for_each_ahead(in, count, [&](std::size_t i) __attribute__((always_inline)) {
+    const std::uint32_t bits = static_cast<std::uint32_t>(in[i] >> padding) << lift;
+    const std::uint32_t quiet = (bits & 0x80000000) | kQuiet;
+    target[i] = bit_cast<float>(select(above(bits & 0x7fffffff, kInfinity), quiet, bits));
+  });
+}
+
+/// Copies past the caches: the lines of the target are not read before they are written.
+void stream(const void* source, void* target, std::size_t bytes) {
+  const auto* from = static_cast<const char*>(source);
+  auto* to = static_cast<char*>(target);
+  std::size_t at = 0;
+#if defined(__AVX512F__)
+  for (; at + 64 <= bytes; at += 64) {
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + at), _mm512_loadu_si512(from + at));
   }
+#elif defined(__AVX2__)
+  for (; at + 32 <= bytes; at += 32) {
+    const auto* word = reinterpret_cast<const __m256i*>(from + at);
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to + at), _mm256_loadu_si256(word));
+  }
+#elif defined(__x86_64__)
+  for (; at + 16 <= bytes; at += 16) {
+    const auto* word = reinterpret_cast<const __m128i*>(from + at);
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to + at), _mm_loadu_si128(word));
+  }
+#endif
+  __builtin_memcpy(to + at, from + at, bytes - at);
+}
+void end_stream() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
+template <Rounding rounding, class Container>
+constexpr void fill_lanes(LanesLoop (&loops)[kLaneKinds]) {
+  using enum LaneKind;
+  loops[static_cast<int>(kAny)] = encode_lanes_loop<rounding, Container, kAny>;
+  loops[static_cast<int>(kPlain)] = encode_lanes_loop<rounding, Container, kPlain>;
+  loops[static_cast<int>(kPlainNoMinusZero)] =
+      encode_lanes_loop<rounding, Container, kPlainNoMinusZero>;
 }
 
 template <Rounding rounding>
@@ -104,12 +178,9 @@ constexpr void fill_rounding(CastKernels& k) {
   k.encode32[r][0] = encode_loop<rounding, float, std::uint8_t>;
   k.encode32[r][1] = encode_loop<rounding, float, std::uint16_t>;
   k.encode32[r][2] = encode_loop<rounding, float, std::uint32_t>;
-  k.lanes[r][0][false] = encode_lanes_loop<rounding, std::uint8_t, false>;
-  k.lanes[r][0][true] = encode_lanes_loop<rounding, std::uint8_t, true>;
-  k.lanes[r][1][false] = encode_lanes_loop<rounding, std::uint16_t, false>;
-  k.lanes[r][1][true] = encode_lanes_loop<rounding, std::uint16_t, true>;
-  k.lanes[r][2][false] = encode_lanes_loop<rounding, std::uint32_t, false>;
-  k.lanes[r][2][true] = encode_lanes_loop<rounding, std::uint32_t, true>;
+  fill_lanes<rounding, std::uint8_t>(k.lanes[r][0]);
+  fill_lanes<rounding, std::uint16_t>(k.lanes[r][1]);
+  fill_lanes<rounding, std::uint32_t>(k.lanes[r][2]);
   k.encode64[r][0] = encode_loop<rounding, double, std::uint8_t>;
   k.encode64[r][1] = encode_loop<rounding, double, std::uint16_t>;
   k.encode64[r][2] = encode_loop<rounding, double, std::uint32_t>;
@@ -128,9 +199,14 @@ constexpr CastKernels make_kernels() {
   fill_rounding<Rounding::kStochasticB>(k);
   fill_rounding<Rounding::kStochasticC>(k);
   k.round = round_loop;
+  k.stream = stream;
+  k.end_stream = end_stream;
   k.decode32[0] = decode_loop<float, std::uint8_t>;
   k.decode32[1] = decode_loop<float, std::uint16_t>;
   k.decode32[2] = decode_loop<float, std::uint32_t>;
+  k.widen32[0] = widen_loop<std::uint8_t>;
+  k.widen32[1] = widen_loop<std::uint16_t>;
+  k.widen32[2] = widen_loop<std::uint32_t>;
   k.decode64[0] = decode_loop<double, std::uint8_t>;
   k.decode64[1] = decode_loop<double, std::uint16_t>;
   k.decode64[2] = decode_loop<double, std::uint32_t>;

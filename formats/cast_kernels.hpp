@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "binade/formats/cast.hpp"
 #include "binade/formats/codec.hpp"
 #include "binade/formats/isa.hpp"
 #include "encode_lanes.hpp"
@@ -18,9 +19,26 @@ constexpr int container_index(FloatFormat f) {
   return bit_width_of(static_cast<std::uint64_t>(f.container_bits())) - 4;
 }
 
+/// The draws of successive elements.
+/// Whether a format's codes are the upper bits of fp32's.
+constexpr bool is_fp32_prefix(FloatFormat f) {
+  FloatFormat widened = f;
+  widened.mantissa_bits = kFp32Format.mantissa_bits;
+  widened.padding_bits = 0;
+  return widened == kFp32Format && f.mantissa_bits >= 1;
+}
+
 struct RandomStream {
-  std::uint64_t seed;
-  std::uint64_t first;  ///< the index of the first element
+  std::uint64_t counter;  ///< random_counter of the next one
+
+  constexpr RandomStream(std::uint64_t seed, std::uint64_t index)
+      : counter(random_counter(seed, index)) {}
+  /// A step that the vectoriser knows, where a product would cost as much as the rest.
+  [[gnu::always_inline]] constexpr std::uint32_t next() {
+    const std::uint32_t bits = random_mix(counter);
+    counter += kRandomStep;
+    return bits;
+  }
 };
 
 template <class Float>
@@ -43,10 +61,15 @@ using DecodeLoop = void (*)(const void* source, Float* target, std::size_t count
 
 struct CastKernels {
   EncodeLoop<float> encode32[kRoundings][3];
-  LanesLoop lanes[kRoundings][3][2];  ///< the last index: plan.is_plain()
+  LanesLoop lanes[kRoundings][3][kLaneKinds];  ///< the last index: plan.kind()
   EncodeLoop<double> encode64[kRoundings][4];
   RoundLoop round;  ///< to nearest even, plans of plain lanes
+  /// A copy that leaves the caches alone, to a target on 64 bytes; end_stream orders it before
+  /// whatever is written next.
+  void (*stream)(const void* source, void* target, std::size_t bytes);
+  void (*end_stream)();
   DecodeLoop<float> decode32[3];
+  DecodeLoop<float> widen32[3];  ///< for formats that is_fp32_prefix tells
   DecodeLoop<double> decode64[4];
 };
 

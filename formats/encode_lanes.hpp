@@ -25,15 +25,21 @@
 
 namespace binade::detail {
 
+/// How much there is to choose at the end of an encoding. Plain: negative codes are positive ones
+/// under a sign, and what lies beyond the largest number, be it infinite, becomes that number's
+/// code or the next.
+enum class LaneKind : std::uint8_t { kAny, kPlain, kPlainNoMinusZero };
+inline constexpr int kLaneKinds = 3;
+
 /// An EncodePlan as numbers that stay in registers. Entries with `_flip` are xored in for negative
 /// numbers.
 struct LanePlan {
   std::uint32_t emin_pattern;  ///< fp32's pattern of the smallest normal number; 0 for fp32's own
-  std::uint32_t emin_field;    ///< its exponent field
   std::uint32_t rebias;        ///< from an fp32 pattern to w
   int fraction;                ///< bits of w below a grid point
   int random_bits;
-  float subnormal_magic;
+  float subnormal_magic;   ///< 2^23 of the format's smallest steps
+  float units_below_emin;  ///< 1 over what the last bit of w is worth below emin
   std::uint32_t sign_bit;
   std::uint32_t signed_zero;  ///< 1 where the format has -0
   std::uint32_t max_magnitude, max_flip;
@@ -41,30 +47,30 @@ struct LanePlan {
   std::uint32_t infinity, infinity_flip;
   std::uint32_t nan, nan_flip;
 
-  /// Negative codes are positive ones under a sign, and what lies beyond the largest number, be it
-  /// infinite, becomes that number's code or the next.
-  bool is_plain() const {
-    return infinity == overflow && infinity_flip == overflow_flip && overflow_flip == sign_bit &&
-           max_flip == 0 && signed_zero != 0 && overflow - max_magnitude <= 1;
+  LaneKind kind() const {
+    const bool plain = infinity == overflow && infinity_flip == overflow_flip &&
+                       overflow_flip == sign_bit && max_flip == 0 && overflow - max_magnitude <= 1;
+    return !plain ? LaneKind::kAny : signed_zero != 0 ? LaneKind::kPlain : LaneKind::kPlainNoMinusZero;
   }
 };
 
 constexpr bool lanes_serve(FloatFormat f, CastRules r) {
   const int digits = r.random_bits + (r.rounding == Rounding::kStochasticA ? 0 : 1);
   return f.specials.has_zero && f.mantissa_bits <= 21 && f.bits() <= 32 && f.emin() <= 100 &&
-         (f.emin() == -126 || (f.emin() > -126 && f.min_ulp_exponent() >= -125)) &&
+         (f.emin() == -126 || (f.emin() >= -100 && f.min_ulp_exponent() >= -125)) &&
          (!is_stochastic(r.rounding) || 23 - f.mantissa_bits > digits);
 }
 
 inline LanePlan make_lane_plan(FloatFormat f, const EncodePlan<std::uint32_t>& p) {
   LanePlan l{};
-  l.emin_field = static_cast<std::uint32_t>(f.emin() + 127);
-  l.emin_pattern = l.emin_field == 1 ? 0 : l.emin_field << 23;
-  l.rebias = (l.emin_field - 1) << 23;
+  const auto emin_field = static_cast<std::uint32_t>(f.emin() + 127);
+  l.emin_pattern = emin_field == 1 ? 0 : emin_field << 23;
+  l.rebias = (emin_field - 1) << 23;
   l.fraction = 23 - f.mantissa_bits;
   l.random_bits = p.random_bits;
   l.subnormal_magic =
       bit_cast<float>(static_cast<std::uint32_t>(f.min_ulp_exponent() + 23 + 127) << 23);
+  l.units_below_emin = bit_cast<float>(static_cast<std::uint32_t>(23 - f.emin() + 127) << 23);
   l.sign_bit = p.sign[1];
   l.signed_zero = p.signed_zero;
   const auto entry = [](const std::uint32_t(&from)[2], std::uint32_t& to, std::uint32_t& flip) {
@@ -83,15 +89,21 @@ inline LanePlan make_lane_plan(FloatFormat f, const EncodePlan<std::uint32_t>& p
   return static_cast<std::int32_t>(a) > static_cast<std::int32_t>(b);
 }
 
-/// w of a magnitude, whatever the rounding.
+/// w of a magnitude. `sticky`: whether the rounding looks at bits that fall off below w. Below emin
+/// the number in units of w's last place is converted to an integer, which cuts it.
+/// Spelt without comparisons, of which g++ would make branches.
+template <bool sticky>
 [[gnu::always_inline]] inline std::uint32_t lane_position(const LanePlan& p, std::uint32_t abs) {
-  const std::uint32_t field = abs >> 23;
-  const std::uint32_t significand = (abs & 0x7fffff) | (above(abs, 0x7fffff) ? 0x800000u : 0u);
-  const int below = static_cast<int>(p.emin_field) - max_of(static_cast<int>(field), 1);
-  const int shift = min_of(max_of(below, 0), 31);  // 31 leaves nothing but the sticky bit
-  const std::uint32_t kept = significand >> shift;
-  const std::uint32_t sticky = (kept << shift) != significand ? 1u : 0u;
-  return above(p.emin_field, field) ? kept | sticky : abs - p.rebias;
+  const auto small = static_cast<std::uint32_t>(static_cast<std::int32_t>(abs - p.emin_pattern) >> 31);
+  const float units = bit_cast<float>(abs & small) * p.units_below_emin;
+  const auto cut = static_cast<std::int32_t>(units);
+  auto below = static_cast<std::uint32_t>(cut);
+  if constexpr (sticky) {
+    const auto lost = bit_cast<std::uint32_t>(static_cast<float>(cut)) ^ bit_cast<std::uint32_t>(units);
+    below |= (0u - lost) >> 31;
+  }
+  const std::uint32_t normal = abs - p.rebias;
+  return normal ^ ((normal ^ below) & small);
 }
 
 /// The grid point that w rounds to.
@@ -130,8 +142,8 @@ template <Rounding rounding>
   return above(p.emin_pattern, abs) ? subnormal : normal;
 }
 
-/// The code of an fp32 pattern. plain: p.is_plain().
-template <Rounding rounding, bool plain>
+/// The code of an fp32 pattern. kind: p.kind().
+template <Rounding rounding, LaneKind kind>
 [[gnu::always_inline]] inline std::uint32_t lane_encode(const LanePlan& p, std::uint32_t bits,
                                                         std::uint32_t draw) {
   constexpr std::uint32_t kInfinity = 0x7f800000;
@@ -142,20 +154,24 @@ template <Rounding rounding, bool plain>
   if constexpr (rounding == Rounding::kNearestEven) {
     grid = lane_nearest_even(p, abs);
   } else {
-    grid = lane_round<rounding>(p, lane_position(p, abs), negative, draw);
+    constexpr bool kSticky = rounding == Rounding::kUp || rounding == Rounding::kDown ||
+                             rounding == Rounding::kToOdd ||
+                             rounding == Rounding::kStochasticC;
+    grid = lane_round<rounding>(p, lane_position<kSticky>(p, abs), negative, draw);
   }
   std::uint32_t code;
-  if constexpr (plain) {
-    code = static_cast<std::uint32_t>(
-               min_of(static_cast<std::int32_t>(grid), static_cast<std::int32_t>(p.overflow))) |
-           sign;
+  if constexpr (kind != LaneKind::kAny) {
+    const auto magnitude = static_cast<std::uint32_t>(
+        min_of(static_cast<std::int32_t>(grid), static_cast<std::int32_t>(p.overflow)));
+    const bool keeps_sign = kind == LaneKind::kPlain || magnitude != 0;
+    code = magnitude | select(keeps_sign, sign, 0u);
   } else {
     const std::uint32_t end = p.max_magnitude ^ (negative & p.max_flip);
     code = grid | ((grid | p.signed_zero) != 0 ? sign : 0u);
     code = above(grid, end) ? p.overflow ^ (negative & p.overflow_flip) : code;
     code = abs == kInfinity ? p.infinity ^ (negative & p.infinity_flip) : code;
   }
-  return above(abs, kInfinity) ? p.nan ^ (negative & p.nan_flip) : code;
+  return select(above(abs, kInfinity), p.nan ^ (negative & p.nan_flip), code);
 }
 
 /// What nearest even makes of an fp32 pattern, as an fp32 pattern: the code's value.

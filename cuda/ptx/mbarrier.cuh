@@ -32,11 +32,6 @@ __device__ __forceinline__ void mbarrier_arrive_expect(Barrier* barrier, std::ui
                : "memory");
 }
 
-__device__ __forceinline__ void mbarrier_arrive(Barrier* barrier) {
-  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier))
-               : "memory");
-}
-
 /// The address of the same place in the shared memory of another block of the cluster.
 __device__ __forceinline__ std::uint32_t map_to_block(const void* p, std::uint32_t block) {
   std::uint32_t address;
@@ -54,7 +49,7 @@ __device__ __forceinline__ void mbarrier_arrive_cluster(std::uint32_t address) {
 }
 
 /// Whether the phase of this parity is over; may wait a while before it says no.
-__device__ __forceinline__ bool mbarrier_try_wait(const Barrier* barrier, std::uint32_t parity) {
+__device__ __forceinline__ bool mbarrier_try_wait(std::uint32_t barrier, std::uint32_t parity) {
   std::uint32_t done;
   asm volatile(
       "{\n"
@@ -63,7 +58,7 @@ __device__ __forceinline__ bool mbarrier_try_wait(const Barrier* barrier, std::u
       "selp.u32 %0, 1, 0, p;\n"
       "}"
       : "=r"(done)
-      : "r"(shared_address(barrier)), "r"(parity)
+      : "r"(barrier), "r"(parity)
       : "memory");
   return done != 0;
 }

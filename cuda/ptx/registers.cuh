@@ -18,6 +18,9 @@ __device__ __forceinline__ void registers_take_to() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kCount));
 }
 
+/// No instruction: a value that the compiler is to keep, and not to read again where it is used.
+__device__ __forceinline__ void keep(int& value) { asm volatile("" : "+r"(value)); }
+
 /// Four 8x8 matrices of 16-bit elements; lane 8 i + r holds the address of row r of matrix i.
 __device__ __forceinline__ void store_matrices(std::uint32_t address, std::uint32_t d0,
                                                std::uint32_t d1, std::uint32_t d2,

@@ -11,12 +11,16 @@
 
 namespace binade::cuda::ptx {
 
-/// What wgmma reads: a tile of 128-byte rows at a multiple of 1024 bytes. Adding n to the descriptor
-/// moves it by 16 n bytes.
-__device__ __forceinline__ std::uint64_t tile_descriptor(const void* tile) {
+/// Where a tile of 128-byte rows lies, a multiple of 1024 bytes, for tile_descriptor. Adding n moves
+/// by 16 n bytes.
+__device__ __forceinline__ std::uint32_t tile_address(const void* tile) {
+  return (shared_address(tile) & 0x3ffffu) >> 4;
+}
+
+/// What wgmma reads there: rows in groups of eight, 1024 bytes apart, swizzled over 128 bytes.
+__device__ __forceinline__ std::uint64_t tile_descriptor(std::uint32_t address) {
   constexpr std::uint64_t kEightRows = 1024 >> 4, kSwizzle128 = 1;
-  return ((shared_address(tile) & 0x3ffffu) >> 4) | std::uint64_t{1} << 16 | kEightRows << 32 |
-         kSwizzle128 << 62;
+  return (std::uint64_t{1} << 16 | kEightRows << 32 | kSwizzle128 << 62) | address;
 }
 
 /// Before the first wgmma, and wherever registers of D were touched otherwise.
@@ -137,9 +141,15 @@ struct Wgmma;
                : "l"(desc_a), "l"(desc_b), "r"(accumulate))
 
 BINADE_WGMMA(56, "%28", "%29", "%30");
+BINADE_WGMMA(64, "%32", "%33", "%34");
+BINADE_WGMMA(80, "%40", "%41", "%42");
 BINADE_WGMMA(96, "%48", "%49", "%50");
+BINADE_WGMMA(112, "%56", "%57", "%58");
 BINADE_WGMMA(128, "%64", "%65", "%66");
+BINADE_WGMMA(144, "%72", "%73", "%74");
+BINADE_WGMMA(160, "%80", "%81", "%82");
 BINADE_WGMMA(176, "%88", "%89", "%90");
+BINADE_WGMMA(192, "%96", "%97", "%98");
 BINADE_WGMMA(256, "%128", "%129", "%130");
 
 #undef BINADE_WGMMA_TEXT

@@ -37,7 +37,7 @@ std::string section(const Experiment& e) {
   if (e.needs_device) text += "\nIt runs on a GPU.\n";
   if (e.keeps_figure) text += "\n![" + e.question + "](results/" + e.name + ".png)\n";
   if (e.findings.empty()) {
-    return text + (e.measures_time ? "\nRates are those of a machine; none is kept here.\n"
+    return text + (e.measures_time ? "\nRates are those of a machine.\n"
                                    : "\nNo figure was published to stand beside.\n");
   }
   TextTable table({"what", "published", "here", "verdict", "flags"});

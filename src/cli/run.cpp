@@ -10,6 +10,7 @@
 #include "cli/terminal.hpp"
 #include "io/csv.hpp"
 #include "io/error.hpp"
+#include "io/load.hpp"
 
 namespace binade::cli {
 namespace {
@@ -21,7 +22,7 @@ struct RunOptions {
   const Experiment* experiment = nullptr;
   std::string directory = "out";
   bool plot = false, smoke = false;
-  std::string tensor, second_tensor;
+  std::string tensor, second_tensor, layer;
   std::map<std::string, std::string> given;
   std::vector<std::string> sweep;
 };
@@ -33,6 +34,22 @@ experiments::InputTensor input_tensor(const std::string& address) {
   return {address, io::to_fp32(format, tensor.data(), tensor.count()), extent.rows, extent.cols};
 }
 
+/// The matrices of FILE.safetensors:PREFIX whose names go on behind the prefix and a dot.
+std::map<std::string, experiments::InputTensor> layer_tensors(const std::string& address) {
+  const std::size_t colon = address.rfind(".safetensors:");
+  if (colon == address.npos) {
+    throw UsageError("--layer " + address + ": expected FILE.safetensors:PREFIX");
+  }
+  const std::string path = address.substr(0, colon + 12), prefix = address.substr(colon + 13) + ".";
+  std::map<std::string, experiments::InputTensor> layer;
+  for (const io::StoredTensor& tensor : io::open_all(path)) {
+    if (!tensor.name.starts_with(prefix)) continue;
+    layer[tensor.name.substr(prefix.size())] = input_tensor(path + ":" + tensor.name);
+  }
+  if (layer.empty()) throw io::DataError(path + ": no tensor's name begins with " + prefix);
+  return layer;
+}
+
 Arguments arguments_of(const RunOptions& options, Session& session) {
   Arguments arguments;
   try {
@@ -42,6 +59,8 @@ Arguments arguments_of(const RunOptions& options, Session& session) {
   }
   if (!options.tensor.empty()) arguments.tensor = input_tensor(options.tensor);
   if (!options.second_tensor.empty()) arguments.second_tensor = input_tensor(options.second_tensor);
+  if (!options.layer.empty()) arguments.layer = layer_tensors(options.layer);
+  arguments.layer_name = options.layer;
   arguments.threads = session.threads;
   return arguments;
 }
@@ -57,6 +76,7 @@ experiments::Grid grid_of(const std::vector<std::string>& words) {
 }
 
 void sweep_experiment(const RunOptions& options, Session& session) {
+  if (!options.layer.empty()) throw UsageError("a sweep takes no layer");
   if (options.plot) throw UsageError("a sweep has no plot, expected --sweep or --plot alone");
   results::SweepPlan plan{
       options.experiment, grid_of(options.sweep), options.given, options.smoke, {}, {}};
@@ -78,7 +98,7 @@ void run_experiment(const RunOptions& options, Session& session) {
     table = options.experiment->run(arguments);
   } catch (const std::invalid_argument& error) {
     // Without a file, everything that an experiment can object to was typed.
-    if (arguments.tensor || arguments.second_tensor) throw;
+    if (arguments.tensor || arguments.second_tensor || !arguments.layer.empty()) throw;
     throw UsageError(error.what());
   }
   const auto seed = arguments.values.find("seed");
@@ -112,6 +132,11 @@ void declare_experiment(CLI::App& run, const Experiment& experiment,
                     "FILE.safetensors:NAME or FILE.npy in place of random numbers")
         ->type_name("ADDRESS");
     app->add_option("--tensor-b", options->second_tensor, "the second operand, where there is one")
+        ->type_name("ADDRESS");
+  }
+  if (experiment.takes_layer) {
+    app->add_option("--layer", options->layer,
+                    "FILE.safetensors:PREFIX, the tensors of one layer in place of random numbers")
         ->type_name("ADDRESS");
   }
   for (const experiments::Parameter& parameter : experiment.parameters) {

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "binade/cuda/device.hpp"
 #include "binade/experiments/experiment.hpp"
 #include "bindings.hpp"
 
@@ -14,6 +15,7 @@ using experiments::InputTensor;
 
 /// Name, values and shape of a real tensor.
 using Tensor = std::tuple<std::string, Array, std::size_t, std::size_t>;
+using Layer = std::map<std::string, Tensor>;
 using Progress = std::optional<std::function<void(std::size_t, std::size_t)>>;
 
 InputTensor take(const Tensor& tensor) {
@@ -26,11 +28,13 @@ InputTensor take(const Tensor& tensor) {
 
 std::pair<std::vector<std::vector<experiments::Cell>>, std::vector<std::string>> run(
     const Experiment& experiment, const std::map<std::string, std::string>& given, bool smoke,
-    const std::optional<Tensor>& tensor, const std::optional<Tensor>& second, int threads,
-    const Progress& progress) {
+    const std::optional<Tensor>& tensor, const std::optional<Tensor>& second, const Layer& layer,
+    int threads, const Progress& progress) {
   Arguments arguments = experiments::make_arguments(experiment, given, smoke);
   if (tensor) arguments.tensor = take(*tensor);
   if (second) arguments.second_tensor = take(*second);
+  for (const auto& [name, matrix] : layer) arguments.layer[name] = take(matrix);
+  arguments.layer_name = "layer";
   arguments.threads = threads;
   arguments.progress = [&progress](std::size_t done, std::size_t total) {
     const py::gil_scoped_acquire locked;
@@ -66,8 +70,11 @@ void bind_experiments(py::module_& m) {
       .def_readonly("parameters", &Experiment::parameters)
       .def_readonly("columns", &Experiment::columns)
       .def_readonly("takes_tensor", &Experiment::takes_tensor)
+      .def_readonly("needs_device", &Experiment::needs_device)
+      .def_readonly("takes_layer", &Experiment::takes_layer)
       .def("run", &run, py::arg("given"), py::arg("smoke"), py::arg("tensor"),
-           py::arg("second_tensor"), py::arg("threads"), py::arg("progress"));
+           py::arg("second_tensor"), py::arg("layer"), py::arg("threads"), py::arg("progress"));
+  m.def("has_device", [] { return !cuda::devices().empty(); });
   m.def("experiment_names", [] { return names_of(experiments::registry()); });
 }
 

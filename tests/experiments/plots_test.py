@@ -37,7 +37,10 @@ SMALL |= {
     "kv_cache_layouts": ["--length", "64,256", "--rms", "1e-3,1", "--queries", "1"],
     "indexer_recall": ["--smoke"],
     "sparse_attention_cost": [],
+    "decode_step": ["--smoke"],
     "gate_precision": ["--tokens", "64", "--hidden", "256"],
+    "training_block": ["--smoke", "--layer", f"{TENSORS}:layers.2", "--recipes", "bf16,te-current"],
+    "swiglu_outliers": ["--smoke", "--gains", "1,64"],
     "cast_throughput": ["--smoke"],
     "quantize_throughput": ["--smoke"],
     "emulation_throughput": ["--smoke"],
@@ -98,7 +101,7 @@ def main():
         print("no matplotlib here: skipped")
         return SKIPPED
     listed = subprocess.run([BINADE, "list"], check=True, capture_output=True, text=True).stdout
-    names = [path.stem for path in sorted(PLOTS.glob("*.py")) if path.stem not in ("style", "size")]
+    names = [path.stem for path in sorted(PLOTS.glob("*.py")) if path.stem not in ("style", "size", "mini_training")]
     for name in names:
         assert name in listed.split(), f"{name}.py draws no experiment"
     with tempfile.TemporaryDirectory() as folder:

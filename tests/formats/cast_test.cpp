@@ -163,3 +163,53 @@ TEST_CASE(
   CHECK(tf32[2] == 0x3f800000);  // a tie
   CHECK(tf32[3] == 0x3f804000);
 }
+
+TEST_CASE("large arrays, which are written past the caches, hold the bytes of small ones") {
+  constexpr std::size_t kCount = (std::size_t{1} << 22) + 77, kPiece = 4096;  // 20 MB and more
+  std::vector<float> x(kCount);
+  for (std::size_t i = 0; i < kCount; ++i) x[i] = bit_cast<float>(random_at(1, i));
+  std::vector<std::uint16_t> whole(kCount + 64), pieces(kCount);
+  std::vector<float> values(kCount + 16), want(kCount);
+  for (const FloatFormat f : {E4M3::format, Fp16::format}) {
+    const std::size_t width = static_cast<std::size_t>(f.container_bits()) / 8;
+    for (const Isa choice : supported_isas()) {
+      set_isa(choice);
+      for (std::size_t at = 0; at < kCount; at += kPiece) {
+        const std::size_t n = std::min(kPiece, kCount - at);
+        cast(kFp32Format, &x[at], f, reinterpret_cast<std::byte*>(pieces.data()) + at * width, n);
+        decode(f, reinterpret_cast<std::byte*>(pieces.data()) + at * width, {&want[at], n});
+      }
+      for (const std::size_t offset : {0, 1, 6, 32, 63}) {  // of the target's first byte
+        if (offset % width != 0) continue;
+        std::byte* codes = reinterpret_cast<std::byte*>(whole.data()) + offset;
+        std::memset(whole.data(), 0xaa, whole.size() * 2);
+        cast(kFp32Format, x.data(), f, codes, kCount);
+        REQUIRE(std::memcmp(codes, pieces.data(), kCount * width) == 0);
+        REQUIRE(codes[kCount * width] == std::byte{0xaa});
+        REQUIRE((offset == 0 || codes[-1] == std::byte{0xaa}));
+        const std::span<float> out(values.data() + offset / 8, kCount);
+        decode(f, codes, out);
+        REQUIRE(std::memcmp(out.data(), want.data(), kCount * sizeof(float)) == 0);
+        round_to(f, x, out);
+        REQUIRE(std::memcmp(out.data(), want.data(), kCount * sizeof(float)) == 0);
+      }
+    }
+  }
+  set_isa(supported_isas().back());
+}
+
+TEST_CASE("draws of a large stochastic cast do not depend on where its blocks end") {
+  constexpr std::size_t kCount = (std::size_t{1} << 22) + 5;
+  CastRules rules;
+  rules.rounding = Rounding::kStochasticC;
+  const std::vector<float> x(kCount, 1.03f);
+  std::vector<std::uint8_t> codes(kCount + 64);
+  for (const Isa choice : supported_isas()) {
+    set_isa(choice);
+    cast(kFp32Format, x.data(), E4M3::format, codes.data() + 3, kCount, rules, 9);
+    for (std::size_t i = 0; i < kCount; i += 1 + i % 89) {
+      REQUIRE(codes[i + 3] == encode(E4M3::format, x[i], rules, random_at(9, i) & 0xff));
+    }
+  }
+  set_isa(supported_isas().back());
+}

@@ -65,6 +65,12 @@ Quantized quantize(FloatFormat source, const void* x, std::size_t rows, std::siz
                    const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
                    FloatFormat element, int threads = 0, std::uint64_t seed = 0);
 
+/// The same into a result that is there, whose memory is used again where it suffices: a fresh
+/// result of many megabytes costs as long again, for its pages.
+void quantize(FloatFormat source, const void* x, std::size_t rows, std::size_t cols,
+              const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,
+              FloatFormat element, Quantized& result, int threads = 0, std::uint64_t seed = 0);
+
 /// The same for fp32. Errors: also std::invalid_argument when x.size() is not rows * cols.
 Quantized quantize(std::span<const float> x, std::size_t rows, std::size_t cols,
                    const ScaleRecipe& recipe, Granularity granularity, ScaleType scale_type,

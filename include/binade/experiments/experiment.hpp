@@ -50,6 +50,9 @@ class Arguments {
   std::map<std::string, std::string> values;
   std::optional<InputTensor> tensor;         ///< --tensor FILE.safetensors:NAME, or an .npy
   std::optional<InputTensor> second_tensor;  ///< --tensor-b, where an experiment takes a pair
+  /// --layer FILE.safetensors:PREFIX: the tensors of one layer, by what follows the prefix.
+  std::map<std::string, InputTensor> layer;
+  std::string layer_name;
   int threads = 0;
   /// Called now and then with done and total; may be empty.
   std::function<void(std::size_t, std::size_t)> progress;
@@ -82,6 +85,7 @@ struct Experiment {
   std::vector<Parameter> parameters;
   std::vector<Column> columns;
   bool takes_tensor = false;
+  bool takes_layer = false;
   bool measures_time = false;  ///< rates of this machine: two runs give other numbers
   bool needs_device = false;   ///< runs on a GPU; skipped where there is none
   bool keeps_figure = false;   ///< experiments/results/NAME.png is kept in the repository

@@ -36,14 +36,25 @@ void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded,
 /// otherwise). NaN decodes to the quiet NaN of its sign.
 void decode(FloatFormat f, const void* codes, std::span<float> values);
 
-/// The 32 random bits of element `index` under `seed`: a counter-based hash, so that they do not
-/// depend on threads, ISA or the order of evaluation.
-BINADE_HD constexpr std::uint32_t random_at(std::uint64_t seed, std::uint64_t index) {
-  // Two rounds of the 64-bit finaliser of Stafford's variant 13 (as in SplitMix64, OOPSLA 2014).
-  std::uint64_t z = index * 0x9e3779b97f4a7c15u + seed * 0xd1342543de82ef95u + 0x2545f4914f6cdd1du;
+namespace detail {
+
+inline constexpr std::uint64_t kRandomStep = 0x9e3779b97f4a7c15u;
+BINADE_HD constexpr std::uint64_t random_counter(std::uint64_t seed, std::uint64_t index) {
+  return index * kRandomStep + seed * 0xd1342543de82ef95u + 0x2545f4914f6cdd1du;
+}
+/// Two rounds of the 64-bit finaliser of Stafford's variant 13 (as in SplitMix64, OOPSLA 2014).
+BINADE_HD constexpr std::uint32_t random_mix(std::uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
   return static_cast<std::uint32_t>(z >> 32);
+}
+
+}  // namespace detail
+
+/// The 32 random bits of element `index` under `seed`: a counter-based hash, so that they do not
+/// depend on threads, ISA or the order of evaluation.
+BINADE_HD constexpr std::uint32_t random_at(std::uint64_t seed, std::uint64_t index) {
+  return detail::random_mix(detail::random_counter(seed, index));
 }
 
 /// Names as the CLI and Python spell them. Parsing throws std::invalid_argument with the choices.

@@ -7,7 +7,7 @@ import collections.abc
 import numpy.typing
 import typing
 import typing_extensions
-__all__: list[str] = ['Claim', 'Column', 'DLPackArray', 'Device', 'DotStep', 'DotTerm', 'ErrorPart', 'ErrorSplit', 'Experiment', 'FloatFormat', 'GemmProfile', 'Instruction', 'ModelDimensions', 'Operand', 'Parameter', 'Quantized', 'ScaleRecipe', 'Sweep', 'TERM_C', 'TERM_CHAIN', 'attention_bill', 'cache_bill', 'cache_layout_names', 'cast', 'cast_defaults', 'catalog_names', 'claims', 'decode_bill', 'default_element', 'default_treatments', 'device_names', 'diagnose', 'dot', 'element_format', 'element_name', 'error_metrics', 'exchange_bill', 'experiment_names', 'format_source', 'gemm', 'indexer_crossover', 'instruction_names', 'isa', 'model_names', 'nan_rule_names', 'overflow_names', 'parse_axis', 'probe', 'probe_recorded', 'profile_names', 'quantize', 'recipe_names', 'round_to', 'rounding_names', 'set_isa', 'split_error', 'state_bill', 'state_recipe_names', 'study', 'study_columns', 'study_files', 'supported_isas', 'token_flops', 'trace_dot', 'training_bill', 'version']
+__all__: list[str] = ['Claim', 'Column', 'DLPackArray', 'Device', 'DotStep', 'DotTerm', 'ErrorPart', 'ErrorSplit', 'Experiment', 'FloatFormat', 'GemmProfile', 'Instruction', 'ModelDimensions', 'Operand', 'Parameter', 'Quantized', 'ScaleRecipe', 'Sweep', 'TERM_C', 'TERM_CHAIN', 'attention_bill', 'cache_bill', 'cache_layout_names', 'cast', 'cast_defaults', 'catalog_names', 'claims', 'decode_bill', 'default_element', 'default_treatments', 'device_names', 'diagnose', 'dot', 'element_format', 'element_name', 'error_metrics', 'exchange_bill', 'experiment_names', 'format_source', 'gemm', 'has_device', 'indexer_crossover', 'instruction_names', 'isa', 'model_names', 'nan_rule_names', 'overflow_names', 'parse_axis', 'probe', 'probe_recorded', 'profile_names', 'quantize', 'recipe_names', 'round_to', 'rounding_names', 'set_isa', 'split_error', 'state_bill', 'state_recipe_names', 'study', 'study_columns', 'study_files', 'supported_isas', 'token_flops', 'trace_dot', 'training_bill', 'version']
 class DLPackArray:
     """
     A tensor on the host, taken over from a DLPack capsule.
@@ -330,6 +330,9 @@ class Experiment:
     def name(self) -> str:
         ...
     @property
+    def needs_device(self) -> bool:
+        ...
+    @property
     def parameters(self) -> list[Parameter]:
         ...
     @property
@@ -503,6 +506,8 @@ def experiment_names() -> list[str]:
 def format_source(name: str) -> str:
     ...
 def gemm(profile: GemmProfile, a: Operand, b: Operand, output: FloatFormat, d: numpy.typing.NDArray[typing.Any], promotion_interval: typing.SupportsInt | typing.SupportsIndex | None, instruction: Instruction | None, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
+def has_device() -> bool:
     ...
 def indexer_crossover(model: ModelDimensions) -> float:
     ...

@@ -36,8 +36,9 @@ def names() -> list[str]:
     return _core.experiment_names()
 
 
-def run(name: str, *, tensor: Any = None, tensor_b: Any = None, smoke: bool = False,
-        threads: int = 0, progress: bool | None = None, **parameters: Any) -> Any:
+def run(name: str, *, tensor: Any = None, tensor_b: Any = None,
+        layer: Mapping[str, Any] | None = None, smoke: bool = False, threads: int = 0,
+        progress: bool | None = None, **parameters: Any) -> Any:
     """Run an experiment by name; ``experiments.<name>(...)`` is the same with its own signature.
 
     Parameters
@@ -46,6 +47,8 @@ def run(name: str, *, tensor: Any = None, tensor_b: Any = None, smoke: bool = Fa
         One of `names()`.
     tensor, tensor_b : array_like, shape (rows, cols), optional
         Real data in place of random numbers, where the experiment takes it.
+    layer : mapping of str to array_like, optional
+        The tensors of one layer by name, where the experiment takes one.
     smoke : bool
         Tiny sizes, to see that it works.
     threads : int
@@ -78,10 +81,13 @@ def run(name: str, *, tensor: Any = None, tensor_b: Any = None, smoke: bool = Fa
     record = _core.Experiment.find(name)
     if tensor is not None and not record.takes_tensor:
         raise ValueError(f"experiment {name} takes no tensor")
+    if layer and not record.takes_layer:
+        raise ValueError(f"experiment {name} takes no layer")
+    matrices = {key: _matrix(value, key) for key, value in (layer or {}).items()}
     with _Progress(name, progress) as show:
         rows, notes = record.run({key: _text(value) for key, value in parameters.items()}, smoke,
-                                 _tensor(tensor, "tensor"), _tensor(tensor_b, "tensor_b"), threads,
-                                 show)
+                                 _tensor(tensor, "tensor"), _tensor(tensor_b, "tensor_b"),
+                                 matrices, threads, show)
     return _table(record, rows, notes)
 
 
@@ -171,8 +177,10 @@ def _text(value: Any) -> str:
 
 
 def _tensor(x: Any, label: str) -> tuple[str, Array, int, int] | None:
-    if x is None:
-        return None
+    return None if x is None else _matrix(x, label)
+
+
+def _matrix(x: Any, label: str) -> tuple[str, Array, int, int]:
     array = fp32_array(x, label)
     if array.ndim != 2:
         raise ValueError(f"{label} has shape {array.shape}: expected a matrix")
@@ -239,6 +247,9 @@ def _docstring(record: _core.Experiment) -> str:
     if record.takes_tensor:
         parameters.append("tensor, tensor_b : array_like, shape (rows, cols), optional\n"
                           "    Real data in place of random numbers.")
+    if record.takes_layer:
+        parameters.append("layer : mapping of str to array_like, optional\n"
+                          "    The tensors of one layer by name.")
     parameters.append("smoke, threads, progress\n    As for `run`.")
     columns = [item(f"{c.name}{f' [{c.unit}]' if c.unit else ''}", c.meaning, [])
                for c in record.columns]
@@ -260,7 +271,8 @@ def _function(name: str) -> Callable[..., Any]:
 
     common: Mapping[str, inspect.Parameter] = inspect.signature(run).parameters
     kept = [p for p in common.values() if p.kind is p.KEYWORD_ONLY
-            and (record.takes_tensor or not p.name.startswith("tensor"))]
+            and (record.takes_tensor or not p.name.startswith("tensor"))
+            and (record.takes_layer or p.name != "layer")]
     own = [inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, default=p.default_value,
                              annotation=Any) for p in record.parameters]
     experiment.__name__ = experiment.__qualname__ = name

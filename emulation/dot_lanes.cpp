@@ -1,0 +1,90 @@
+#include "dot_lanes.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "binade/formats/catalog.hpp"
+#include "block_scale_shape.hpp"
+
+namespace binade::detail {
+namespace {
+
+constexpr std::size_t kDepth = 32;
+
+std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
+std::size_t round_up(std::size_t x, std::size_t unit) { return ceil_div(x, unit) * unit; }
+
+bool lanes_are_exact(const Instruction& i, const ChainSetup& s) {
+  return !s.scalar_only && !s.double_lanes && s.order.empty() && s.plan.bounded && s.plan.flat &&
+         !s.plan.added_last && !s.plan.normalizes && i.c == kFp32Format &&
+         i.model.alignment == AlignmentRounding::kTruncate && !i.model.zeros_join_maximum;
+}
+
+/// Zero, or far enough from both ends of fp32 that sums which start at it lie within.
+bool addend_serves(float c) {
+  return c == 0.0f || (std::fabs(c) >= 0x1p-59f && std::fabs(c) <= 0x1p100f);
+}
+
+}  // namespace
+
+DotLanes::DotLanes(const Instruction& i)
+    : setup_(make_chain_setup(i)),
+      serves_(lanes_are_exact(i, setup_)),
+      depth_(round_up(kDepth, static_cast<std::size_t>(i.k))) {
+  if (!serves_) return;
+  const std::size_t lanes = rows_at_once(), size = lanes * depth_;
+  const std::size_t bytes = lanes * round_up(depth_ * 4, 16);
+  arena_.lay_out(piece(codes_, bytes), piece(turned_, bytes), piece(values_, lanes * round_up(depth_, 16)),
+                 piece(chain_, lanes), piece(a_.values, size), piece(a_.codes, size),
+                 piece(b_.values, size), piece(b_.codes, size), piece(special_, lanes));
+}
+
+/// Turns and decodes elements k0 .. k0 + depth of some rows, padded with zeros.
+void DotLanes::unpack(FloatFormat f, const SplitPlan& split, const std::byte* source,
+                      std::size_t rows, std::size_t k, std::size_t k0, Operand out) {
+  const std::size_t lanes = rows_at_once(), bytes = bytes_of(f);
+  const std::size_t row_bytes = round_up(depth_ * bytes, 16), count = std::min(depth_, k - k0);
+  turn_rows(gemm_kernels(), {source + k0 * bytes, k * bytes, rows, count}, bytes, lanes, row_bytes,
+            codes_, turned_);
+  decode(f, turned_, std::span(values_, lanes * count));
+  std::fill(values_ + lanes * count, values_ + lanes * depth_, 0.0f);
+  for (std::size_t i = 0; i < count && rows < lanes; ++i) {
+    std::fill(values_ + i * lanes + rows, values_ + (i + 1) * lanes, 0.0f);
+  }
+  const auto& loops = gemm_kernels().single_lanes;
+  if (!loops.split(split, values_, lanes * depth_, out.values, out.codes)) return;
+  for (std::size_t i = 0; i < lanes * count; ++i) {
+    if (!std::isfinite(values_[i])) special_[i % lanes] = 1;
+  }
+}
+
+const std::vector<std::size_t>& DotLanes::run(const void* a, const void* b, const float* c,
+                                              float* d, std::size_t rows, std::size_t k) {
+  const std::size_t lanes = rows_at_once();
+  const Instruction& i = *setup_.instruction;
+  undone_.clear();
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const bool serves = l < rows && addend_serves(c[l]);
+    chain_[l] = serves ? c[l] : 0.0f;
+    special_[l] = l < rows && !serves ? 1 : 0;
+  }
+  const int nonzero = setup_.split_a.zero_gap + setup_.split_b.zero_gap;
+  for (std::size_t k0 = 0; k0 < k; k0 += depth_) {
+    unpack(i.a, setup_.split_a, static_cast<const std::byte*>(a), rows, k, k0, a_);
+    unpack(i.b, setup_.split_b, static_cast<const std::byte*>(b), rows, k, k0, b_);
+    const std::size_t unit = static_cast<std::size_t>(i.k);
+    const std::size_t depth = round_up(std::min(depth_, k - k0), unit);
+    gemm_kernels().single_lanes.pairs(
+        setup_.plan, {a_.values, b_.values, a_.codes, b_.codes, chain_, depth, nonzero});
+  }
+  for (std::size_t l = 0; l < rows; ++l) {
+    if (special_[l] != 0) {
+      undone_.push_back(l);
+    } else {
+      d[l] = chain_[l];
+    }
+  }
+  return undone_;
+}
+
+}  // namespace binade::detail
