@@ -18,6 +18,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::chrono::milliseconds kSynchronise{200};
+
 [[noreturn]] void refuse(const std::string& path, const std::string& what) {
   throw io::DataError("'" + path + "': " + what);
 }
@@ -87,23 +89,25 @@ Journal::Journal(const std::string& path, const Settings& settings, std::size_t 
 
 void Journal::take_up(const std::string& text, const Settings& settings, std::size_t points,
                       std::size_t columns) {
-  std::size_t number = 0;
-  for (std::size_t at = 0; at < text.size(); ++number) {
-    const std::size_t end = text.find('\n', at);
-    if (end == text.npos) break;  // cut short
+  std::size_t number = 0, torn = 0;  // lines, the first counted 1
+  for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != text.npos; at = end + 1) {
     const Json line = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
                                   text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
-    if (line.is_discarded() && end + 1 == text.size()) break;  // its blocks never reached the disk
-    if (number == 0) {
-      compare(path_, line, settings);
-    } else {
-      try {
-        finished_.insert(parse_point(line, points, columns));
-      } catch (const std::exception&) {
-        refuse(path_, "line " + std::to_string(number + 1) + " is no finished grid point");
-      }
+    ++number;
+    if (line.is_discarded()) {  // what never reached the disk is the end of the file
+      torn = torn == 0 ? number : torn;
+      continue;
     }
-    at = length_ = end + 1;
+    try {
+      if (torn > 0) throw io::DataError("a whole line behind a torn one");
+      if (number == 1) compare(path_, line, settings);
+      if (number > 1) finished_.insert(parse_point(line, points, columns));
+    } catch (const std::exception& error) {
+      if (number == 1) throw;
+      refuse(path_,
+             "line " + std::to_string(torn > 0 ? torn : number) + " is no finished grid point");
+    }
+    length_ = end + 1;
   }
   if (length_ < text.size() && ::ftruncate(descriptor_, static_cast<off_t>(length_)) != 0) {
     throw io::DataError("cannot write '" + path_ + "': " + std::strerror(errno));
@@ -141,8 +145,11 @@ void Journal::append(const std::string& line) {
     }
     at += static_cast<std::size_t>(done);
   }
-  (void)::fdatasync(descriptor_);
   length_ += line.size();
+  const auto now = std::chrono::steady_clock::now();
+  if (now - synchronised_ < kSynchronise) return;  // many small points must not wait for the disk
+  (void)::fdatasync(descriptor_);
+  synchronised_ = now;
 }
 
 void Journal::remove() {

@@ -2,6 +2,7 @@
 // ends the work, a power cut included, takes at most the lines that were not yet written.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <utility>
@@ -19,8 +20,9 @@ struct FinishedPoint {
 };
 
 /// The first line holds the settings, each further one a finished point; every line is JSON. A line
-/// is written at once and brought to the disk; one that was cut short, which can only be the last,
-/// is dropped when the journal is opened again.
+/// is written at once, and brought to the disk itself a fifth of a second later at most if points
+/// follow; what was cut short, which can only be the end, is dropped when the journal is opened
+/// again.
 class Journal {
  public:
   /// Makes the file, or takes up what it holds. It is locked while the object lives.
@@ -50,6 +52,7 @@ class Journal {
   int owner_ = 0;  ///< the process
   int descriptor_ = -1;
   std::size_t length_ = 0;  ///< bytes of whole lines
+  std::chrono::steady_clock::time_point synchronised_{};
   std::map<std::size_t, FinishedPoint> finished_;
 };
 

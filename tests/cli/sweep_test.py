@@ -88,7 +88,7 @@ class Sweep(harness.CommandTest):
         text = self.journal().read_bytes()
         last = text.rindex(b"\n", 0, -1) + 1
         for torn in (text[:last + 1], text[:-1], text[:-20], text[:last] + b"\0" * 99 + b"\n",
-                     b"", text[:5]):
+                     text[:last] + b"\0\n" * 3 + b"{", b"", text[:5]):
             with self.subTest(end=torn[-30:]):
                 self.journal().write_bytes(torn)
                 self.succeeds(*SMALL, *GRID)
@@ -136,7 +136,8 @@ class Sweep(harness.CommandTest):
                 ("binade 9.", text.replace('"binade":"0.', '"binade":"9.')),
                 ("no journal", "[]\n"), ("line 2", text.replace('"point":0', '"point":6')),
                 ("line 3", text.replace('"point":1', '"pint":1')),
-                ("line 2", text.replace('"rows":[[', '"rows":[["",', 1))]:
+                ("line 2", text.replace('"rows":[[', '"rows":[["",', 1)),
+                ("line 2", text.replace('{"point":0', '{"poi'))]:
             with self.subTest(needle=needle):
                 self.journal().write_text(wrong)
                 self.fails(1, needle, *SMALL, *GRID)
