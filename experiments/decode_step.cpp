@@ -70,6 +70,9 @@ LayerSizes sizes_of(const Arguments& arguments) {
   s.spread = arguments.number("spread");
   s.seed = seed_argument(arguments);
   s.threads = arguments.threads;
+  if (!(s.spread >= 0 && s.spread <= 100)) {
+    throw std::invalid_argument("parameter spread: expected a number from 0 to 100");
+  }
   if (s.heads % 8 != 0) {
     throw std::invalid_argument("parameter heads: found " + std::to_string(s.heads) +
                                 ", expected a multiple of 8");
@@ -163,6 +166,7 @@ Experiment decode_step() {
       {"error", "",
        "relative Frobenius norm of the error; of selection and routing the share that is missed"},
   };
+  e.keeps_figure = true;
   e.findings = {
       {"queries behind two FP8 layers, tokens and weights rounded in each",
        "5.3 % (calculated)",

@@ -153,7 +153,9 @@ Table run(const Arguments& arguments) {
   std::ranges::sort(lengths);
   const auto sizes = arguments.number_list("rms");
   for (const double rms : sizes) {
-    if (!(rms > 0)) throw std::invalid_argument("parameter rms: expected numbers above 0");
+    if (!(rms >= 1e-30 && rms <= 1e30)) {
+      throw std::invalid_argument("parameter rms: expected numbers from 1e-30 to 1e30");
+    }
   }
   const auto names = arguments.text_list("layouts");
   Table table;

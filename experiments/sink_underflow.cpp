@@ -153,6 +153,9 @@ Problem make_problem(const Arguments& arguments) {
 Table run(const Arguments& arguments) {
   const auto strengths = arguments.number_list("strength"), scales = arguments.number_list("scale");
   const auto orders = arguments.text_list("orders");
+  for (const double scale : scales) {
+    if (!(scale > 0)) throw std::invalid_argument("parameter scale: expected numbers above 0");
+  }
   const Problem base = make_problem(arguments);
   Table table;
   Progress progress{arguments, strengths.size() * scales.size() * orders.size()};

@@ -18,7 +18,7 @@ def draw(data):
         "draws. One element in a thousand has ten times the deviation. Random signs and a Hadamard "
         "rotation of queries and keys spread it over the head; a scale for each block of keys "
         "hardly helps, for every block has an outlier.",
-        (4.4 * len(panels) + 2.2, 4.9), ncols=len(panels), sharey=True, sharex=True, squeeze=False)
+        (max(4.4 * len(panels) + 2.2, 9), 4.9), ncols=len(panels), sharey=True, sharex=True, squeeze=False)
     for axis, (length, width) in zip(axes[0], panels):
         part = data.where(length=length, width=width)
         for i, name in enumerate(part["method"].tolist()):

@@ -17,7 +17,7 @@ def draw(data):
         "missed; further left is better. Where some channels are large, the Hadamard rotation "
         "spreads them over the row, so that their rounding errors average out. Published: scores "
         "in BF16 keep 99.7 %.",
-        (4.6 * len(settings) + 1.6, 4.6), ncols=len(settings), sharey=True, sharex=True,
+        (max(4.6 * len(settings) + 1.6, 9), 4.6), ncols=len(settings), sharey=True, sharex=True,
         squeeze=False)
     for axis, outliers in zip(axes[0], settings):
         for rotation in rotations:

@@ -13,7 +13,7 @@ def draw(data):
         "far below the largest: a uniform grid of 127 steps takes them for zero, together with "
         "their sum. Published on a real model with INT4 scores: INT8 56 %, E5M2 9.1 %, E4M3 6.8 %, "
         "FP16 6.5 %.",
-        (4.6 * len(scores) + 1.4, 4.9), ncols=len(scores), sharey=True, squeeze=False)
+        (max(4.6 * len(scores) + 1.4, 9), 4.9), ncols=len(scores), sharey=True, squeeze=False)
     for axis, name in zip(axes[0], scores):
         ends = []
         for element in formats:
