@@ -55,6 +55,9 @@ void check_scales(const GemmProfile& profile, const GemmOperand& x, const char* 
                         granularity_name(granularity) + " over " + shape(x.rows, k) + ": " +
                         shape(grid.grid_rows, grid.grid_cols));
   }
+}
+
+void check_scale_values(const GemmProfile& profile, const GemmOperand& x, const char* name) {
   for (const float scale : x.scales) {
     if (!(scale >= 0.0f)) {
       refuse(profile, std::string("a scale of operand ") + name + " is " + std::to_string(scale) +
@@ -77,8 +80,7 @@ void check_operand(const GemmProfile& profile, const GemmOperand& x, const char*
                    std::size_t k) {
   if (x.rows == 0 || k == 0 || x.codes == nullptr) {
     refuse(profile, std::string("operand ") + name + " is empty: " + std::to_string(x.rows) +
-                        " rows of " + std::to_string(k) +
-                        (x.codes == nullptr ? ", no data" : ""));
+                        " rows of " + std::to_string(k) + (x.codes == nullptr ? ", no data" : ""));
   }
   if (x.format != E4M3::format && x.format != E5M2::format) {
     refuse(profile, std::string("operand ") + name + " is " + format_name(x.format) +
@@ -92,8 +94,8 @@ DeviceArray upload_scales(const GemmOperand& x) {
 
 }  // namespace
 
-void gemm_hw(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b, std::size_t k,
-             FloatFormat output, void* d, const GemmOptions& options) {
+DeviceGemm device_gemm(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b,
+                       std::size_t k, FloatFormat output, void* d, const GemmOptions& options) {
   check_profile(profile, options);
   check_operand(profile, a, "A", k);
   check_operand(profile, b, "B", k);
@@ -105,20 +107,31 @@ void gemm_hw(const GemmProfile& profile, const GemmOperand& a, const GemmOperand
   if (output != kFp32Format && output != Bf16::format) {
     refuse(profile, "output " + format_name(output) + ", expected fp32 or bf16");
   }
-  require_device(90, "gemm_hw (wgmma)");
-  const DeviceArray device_a(a.codes, a.rows * k), device_b(b.codes, b.rows * k);
-  const DeviceArray scales_a = upload_scales(a), scales_b = upload_scales(b);
-  DeviceArray device_d(a.rows * b.rows * static_cast<std::size_t>(output.container_bits()) / 8);
-  const auto scales = [&](const GemmOperand& x, const DeviceArray& data) {
-    return DeviceScales{x.scales.empty() ? nullptr : data.as<float>(), x.scale_cols, 1};
+  const auto scales = [](const GemmOperand& x) {
+    return DeviceScales{x.scales.empty() ? nullptr : x.scales.data(), x.scale_cols, 1};
   };
   DeviceGemm call;
   call.m = a.rows, call.n = b.rows, call.k = k;
   call.a_format = a.format, call.b_format = b.format, call.output = output;
-  call.a = device_a.data(), call.b = device_b.data(), call.d = device_d.data();
+  call.a = a.codes, call.b = b.codes, call.d = d;
   call.scaling = scaling;
-  call.scale_a = scales(a, scales_a), call.scale_b = scales(b, scales_b);
+  call.scale_a = scales(a), call.scale_b = scales(b);
   call.promotion_interval = interval_of(profile, options, k, scaling);
+  return call;
+}
+
+void gemm_hw(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b, std::size_t k,
+             FloatFormat output, void* d, const GemmOptions& options) {
+  DeviceGemm call = device_gemm(profile, a, b, k, output, d, options);
+  check_scale_values(profile, a, "A");
+  check_scale_values(profile, b, "B");
+  require_device(90, "gemm_hw (wgmma)");
+  const DeviceArray device_a(a.codes, a.rows * k), device_b(b.codes, b.rows * k);
+  const DeviceArray scales_a = upload_scales(a), scales_b = upload_scales(b);
+  DeviceArray device_d(a.rows * b.rows * static_cast<std::size_t>(output.container_bits()) / 8);
+  call.a = device_a.data(), call.b = device_b.data(), call.d = device_d.data();
+  if (!a.scales.empty()) call.scale_a.data = scales_a.as<float>();
+  if (!b.scales.empty()) call.scale_b.data = scales_b.as<float>();
   gemm_hw(call);
   synchronize();
   device_d.download(d, device_d.size());

@@ -34,8 +34,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 MAX_FILE_BYTES = 8_000_000
@@ -202,6 +200,7 @@ def capture(model: TinyLm, index: int, tokens: Tensor) -> tuple[dict[str, Tensor
 def describe(path: Path) -> None:
     """Prints a Markdown table of the stored values; kurtosis is E[(x - mean)^4] / variance^2. The
     last columns: non-zero values of at most half the least subnormal (2^-10, 2^-17)."""
+    from safetensors import safe_open
     print("| name | shape | amax | rms | kurtosis | least non-zero | zeros "
           "| to 0 in E4M3 | to 0 in E5M2 |\n|---|---|--:|--:|--:|--:|--:|--:|--:|")
     with safe_open(str(path), framework="pt") as file:
@@ -230,6 +229,7 @@ def main() -> None:
     default_out = Path(__file__).with_name("tiny_lm_layer.safetensors")
     parser.add_argument("--out", type=Path, default=default_out)
     options = parser.parse_args()
+    from safetensors.torch import save_file  # who only wants the model needs none
 
     shape, device = ModelShape(), torch.device(options.device)
     torch.manual_seed(options.seed)

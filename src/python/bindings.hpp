@@ -26,6 +26,8 @@ void bind_experiments(py::module_& m);
 void bind_sizing(py::module_& m);
 void bind_study(py::module_& m);
 void bind_sweep(py::module_& m);
+void bind_training(py::module_& m);
+void bind_cuda(py::module_& m);
 
 /// The names of a registry's records, in its order.
 template <class Records>

@@ -79,6 +79,25 @@ class DLPackArray {
 
   std::string type() const { return type_name(tensor_->dtype); }
 
+  std::pair<int, int> device() const {
+    return {tensor_->device.device_type, tensor_->device.device_id};
+  }
+  std::uintptr_t address() const {
+    return reinterpret_cast<std::uintptr_t>(tensor_->data) + tensor_->byte_offset;
+  }
+  std::vector<std::int64_t> shape() const {
+    return {tensor_->shape, tensor_->shape + tensor_->ndim};
+  }
+  bool contiguous() const {
+    std::int64_t dense = 1;
+    for (int i = tensor_->ndim; tensor_->strides != nullptr && i-- > 0;) {
+      if (tensor_->shape[i] > 1 && tensor_->strides[i] != dense) return false;
+      dense *= tensor_->shape[i];
+    }
+    return true;
+  }
+
+  /// For the host alone: whoever asks knows where the tensor lies.
   py::buffer_info buffer() const {
     const DLTensor& t = *tensor_;
     const py::ssize_t width = t.dtype.bits / 8;
@@ -130,10 +149,15 @@ class DLPackArray {
 }  // namespace
 
 void bind_dlpack(py::module_& m) {
-  py::class_<DLPackArray>(m, "DLPackArray", py::buffer_protocol(),
-                          "A tensor on the host, taken over from a DLPack capsule.")
+  py::class_<DLPackArray>(
+      m, "DLPackArray", py::buffer_protocol(),
+      "A tensor taken over from a DLPack capsule; a buffer where the host can read it.")
       .def(py::init<py::capsule>(), py::arg("capsule"))
       .def_property_readonly("type", &DLPackArray::type)
+      .def_property_readonly("device", &DLPackArray::device)
+      .def_property_readonly("address", &DLPackArray::address)
+      .def_property_readonly("shape", &DLPackArray::shape)
+      .def_property_readonly("contiguous", &DLPackArray::contiguous)
       .def_buffer(&DLPackArray::buffer);
 }
 

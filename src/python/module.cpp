@@ -16,4 +16,6 @@ PYBIND11_MODULE(_core, m) {
   binade::python::bind_sizing(m);
   binade::python::bind_study(m);
   binade::python::bind_sweep(m);
+  binade::python::bind_training(m);
+  binade::python::bind_cuda(m);
 }

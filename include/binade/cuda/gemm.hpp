@@ -57,6 +57,11 @@ struct DeviceGemm {
 /// tests/twins/gemm_test.cpp.
 void gemm_hw(const DeviceGemm& call);
 
+/// The call that a profile makes of matrices in device memory; their scales are not read.
+/// Errors: as the function below.
+DeviceGemm device_gemm(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b,
+                       std::size_t k, FloatFormat output, void* d, const GemmOptions& options = {});
+
 /// The same for matrices of the host and a profile: uploads, runs, downloads.
 ///
 /// Errors: as binade::gemm and the above; std::invalid_argument in one line for a profile, a model

@@ -5,7 +5,7 @@
 1.25
 """
 
-from . import experiments, plot, size
+from . import cuda, experiments, plot, size, training
 from ._conformance import check
 from ._core import version as __version__
 from ._diagnose import Diagnosis, diagnose
@@ -27,6 +27,7 @@ __all__ = [
     "Quantized",
     "Report",
     "check",
+    "cuda",
     "decode",
     "dequantize",
     "diagnose",
@@ -54,4 +55,5 @@ __all__ = [
     "size",
     "study",
     "supported_isas",
+    "training",
 ]

@@ -47,7 +47,7 @@ def run(name: str, *, tensor: Any = None, tensor_b: Any = None,
         One of `names()`.
     tensor, tensor_b : array_like, shape (rows, cols), optional
         Real data in place of random numbers, where the experiment takes it.
-    layer : mapping of str to array_like, optional
+    layer : mapping of str to array_like of shape (rows, cols), optional
         The tensors of one layer by name, where the experiment takes one.
     smoke : bool
         Tiny sizes, to see that it works.
@@ -248,7 +248,7 @@ def _docstring(record: _core.Experiment) -> str:
         parameters.append("tensor, tensor_b : array_like, shape (rows, cols), optional\n"
                           "    Real data in place of random numbers.")
     if record.takes_layer:
-        parameters.append("layer : mapping of str to array_like, optional\n"
+        parameters.append("layer : mapping of str to array_like of shape (rows, cols), optional\n"
                           "    The tensors of one layer by name.")
     parameters.append("smoke, threads, progress\n    As for `run`.")
     columns = [item(f"{c.name}{f' [{c.unit}]' if c.unit else ''}", c.meaning, [])

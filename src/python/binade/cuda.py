@@ -1,0 +1,441 @@
+"""The device's quantisers, casts and GEMMs, on arrays that lie in device memory already.
+
+Arrays come from torch, cupy or whatever speaks DLPack or ``__cuda_array_interface__``, and are not
+copied; results are allocated by torch or cupy, whichever the first argument belongs to. Elements in
+formats that those have no type for are unsigned integers that hold codes.
+
+Everything runs on CUDA's device 0.
+
+Streams: all work is queued on that device's legacy default stream and not waited for.
+Through DLPack the array's owner makes that stream wait for the stream on which the array was made.
+Whoever reads a result on another stream that does not wait for the default stream by itself calls
+`synchronize` or records an event first. torch's and cupy's own default stream is that stream.
+
+Scratch memory is kept for each shape and freed with `forget`. Without CUDA or without a device,
+every function raises RuntimeError with one line that says so.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from . import _core
+from ._arrays import FP32, float_format
+from ._matmul import instruction as _find_instruction
+from ._scaling import element_format
+
+_CUDA = 2  # DLPack's device type
+_NAMES = {8: "uint8", 16: "uint16", 32: "uint32"}
+#: Formats under which results come back as they are; all others come as codes.
+_TYPED = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+_HARDWARE_ORDERS = ("cublaslt-fast", "cublaslt", "torch-rowwise-fast", "torch-rowwise", "deepgemm")
+
+
+def devices() -> str:
+    """One line: the CUDA devices of this machine, or why there is none.
+
+    Returns
+    -------
+    str
+
+    Notes
+    -----
+    Source: CUDA's runtime.
+
+    Examples
+    --------
+    >>> isinstance(cuda.devices(), str)
+    True
+    """
+    return _core.cuda_devices()
+
+
+def synchronize() -> None:
+    """Wait for everything that was queued on the device.
+
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    RuntimeError
+        Where there is no device, and with CUDA's message when something queued has failed.
+
+    Notes
+    -----
+    Source: CUDA's runtime.
+
+    Examples
+    --------
+    >>> if not cuda.devices().startswith("no CUDA"):
+    ...     cuda.synchronize()
+    """
+    _core.cuda_require()
+    _core.cuda_synchronize()
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the core needs of an array, which its owner keeps alive."""
+
+    address: int
+    shape: tuple[int, ...]
+    type: str
+
+
+def _view(x: Any, name: str) -> _View:
+    return _dlpack_view(x, name) if hasattr(x, "__dlpack__") else _interface_view(x, name)
+
+
+def _dlpack_view(x: Any, name: str) -> _View:
+    kind, ordinal = (int(part) for part in x.__dlpack_device__())
+    if kind != _CUDA or ordinal != 0:
+        raise ValueError(f"{name} lies on {getattr(x, 'device', 'the host')}: expected CUDA's device 0")
+    if hasattr(x, "detach"):
+        x = x.detach()
+    try:
+        taken = _core.DLPackArray(x.__dlpack__(stream=1))  # 1: the legacy default stream
+    except BufferError as error:
+        raise ValueError(f"{name} of {getattr(x, 'dtype', 'unknown type')} cannot be shared ({error}); "
+                         "view its bits as unsigned integers and name their format") from error
+    if not taken.contiguous:
+        raise ValueError(f"{name} is not C-contiguous: copy it first")
+    return _View(taken.address, tuple(taken.shape), taken.type)
+
+
+def _interface_view(x: Any, name: str) -> _View:
+    found = getattr(x, "__cuda_array_interface__", None)
+    if found is None:
+        raise ValueError(f"{name} is a {type(x).__name__}: expected an array in device memory, with "
+                         "__dlpack__ or __cuda_array_interface__")
+    if found.get("strides") is not None:
+        raise ValueError(f"{name} is not C-contiguous: copy it first")
+    types = {"|u1": "uint8", "<u2": "uint16", "<f4": "float32", "<f2": "float16", "<u4": "uint32"}
+    kind = types.get(found["typestr"], found["typestr"])
+    return _View(int(found["data"][0]), tuple(found["shape"]), kind)
+
+
+def _format_of(view: _View, fmt: Any, name: str) -> _core.FloatFormat:
+    """The format of an array's elements: its own, or `fmt` for unsigned integers."""
+    if view.type.startswith("uint"):
+        if fmt is None:
+            raise ValueError(f"{name} of {view.type} holds codes: say of which format")
+        found = float_format(fmt)
+        if _NAMES[found.container_bits] != view.type:
+            raise ValueError(f"codes of {found.name} come as {_NAMES[found.container_bits]}, not as "
+                             f"{view.type}")
+        return found
+    found = float_format(view.type)
+    if fmt is not None and float_format(fmt) != found:
+        raise ValueError(f"{name} holds {found.name}, not {float_format(fmt).name}")
+    return found
+
+
+def _matrix(x: Any, fmt: Any, name: str) -> tuple[_View, _core.FloatFormat]:
+    view = _view(x, name)
+    if len(view.shape) != 2:
+        raise ValueError(f"{name} has shape {view.shape}: expected a matrix")
+    return view, _format_of(view, fmt, name)
+
+
+def _empty(like: Any, shape: tuple[int, ...], fmt: _core.FloatFormat) -> Any:
+    """An array beside `like`, by the library that it belongs to."""
+    kind = _TYPED.get(fmt.name, _NAMES[fmt.container_bits])
+    library = type(like).__module__.partition(".")[0]
+    if library == "cupy" and kind == "bfloat16":
+        kind = "uint16"
+    if library not in ("torch", "cupy"):
+        raise ValueError(f"a {type(like).__name__}: results are allocated by torch or cupy, so one of "
+                         "their arrays must come first")
+    module = sys.modules[library]
+    if library == "torch":
+        return module.empty(shape, dtype=getattr(module, kind), device=like.device)
+    with like.device:
+        return module.empty(shape, dtype=kind)
+
+
+def cast(x: Any, to: Any, *, source: Any = None, overflow: str = "saturate") -> Any:
+    """Cast an array on the device, to nearest even, as `binade.encode` does on the host.
+
+    Parameters
+    ----------
+    x : array in device memory, any shape
+        Floating-point values, or unsigned integers that hold codes of `source`.
+    to : str, Format or dtype
+        The target format.
+    source : str, Format or dtype, optional
+        What unsigned integers are the codes of.
+    overflow : str
+        "saturate" or "special", as for `binade.encode`.
+
+    Returns
+    -------
+    torch.Tensor or cupy.ndarray, of x's shape
+        fp32, bf16 and fp16 as such; all others as codes in unsigned integers.
+
+    Raises
+    ------
+    ValueError
+        For arrays that are not contiguous or not on a device, and for unknown names.
+    RuntimeError
+        Where there is no device.
+
+    Notes
+    -----
+    Units: none. Arithmetic: one rounding, to nearest even. Determinism: the bits of `encode`.
+
+    Source: the formats', see `formats`.
+
+    Examples
+    --------
+    >>> if not cuda.devices().startswith("no CUDA"):
+    ...     import torch
+    ...     assert cuda.cast(torch.tensor([1.3], device="cuda"), "e4m3").item() == 0x3a
+    """
+    _core.cuda_require()
+    view = _view(x, "x")
+    from_, to_ = _format_of(view, source, "x"), float_format(to)
+    out = _empty(x, view.shape, to_)
+    count = 1
+    for extent in view.shape:
+        count *= extent
+    _core.cuda_cast(from_, view.address, to_, _view(out, "out").address, count, overflow)
+    return out
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A quantised matrix in device memory.
+
+    Attributes
+    ----------
+    codes : array of unsigned integers, shape (rows, cols)
+    scales : array of float32, shape (block rows, block columns)
+        The dequantisation factors.
+    format : str
+        Of the codes.
+
+    Notes
+    -----
+    Units: scales carry those of the matrix.
+
+    Source: the recipe's, see `binade.recipe`.
+
+    Examples
+    --------
+    >>> if not cuda.devices().startswith("no CUDA"):
+    ...     import torch
+    ...     codes = torch.zeros(2, 128, dtype=torch.uint8, device="cuda")
+    ...     q = cuda.Quantized(codes, torch.ones(1, 1, device="cuda"), "e4m3")
+    """
+
+    codes: Any
+    scales: Any
+    format: str
+
+
+@functools.lru_cache(maxsize=256)
+def _quantizer(source: _core.FloatFormat, rows: int, cols: int, recipe: str, granularity: str,
+               scale_type: str, element: _core.FloatFormat) -> _core.CudaQuantizer:
+    return _core.CudaQuantizer(source, rows, cols, _core.ScaleRecipe.find(recipe), granularity,
+                               scale_type, element)
+
+
+def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32", to: Any = "e4m3",
+             source: Any = None, transposed: bool = False) -> Any:
+    """Quantise a matrix on the device, to the bits of `binade.quantize`.
+
+    Parameters
+    ----------
+    x : array in device memory, shape (rows, cols)
+    recipe : str
+        One of `binade.recipes()`.
+    granularity : str
+        "tensor", "row", "column" or "RxC".
+    scale_type : str
+        "fp32", "pow2" or "ue8m0".
+    to : str, Format or dtype
+        The format of the elements.
+    source : str, Format or dtype, optional
+        What unsigned integers are the codes of.
+    transposed : bool
+        Also quantise x's transpose, by blocks of its own rows and columns.
+
+    Returns
+    -------
+    Quantized, or a pair of them where `transposed`
+        The second has codes of shape (cols, rows).
+
+    Raises
+    ------
+    ValueError
+        As `binade.quantize`, and for arrays that are not contiguous or not on a device.
+    RuntimeError
+        Where there is no device.
+
+    Notes
+    -----
+    Units: `scale` is the dequantisation factor, in the units of x. Arithmetic and determinism: as
+    `binade.quantize`.
+
+    Source: the recipe's, see `binade.recipe`.
+
+    Examples
+    --------
+    >>> if not cuda.devices().startswith("no CUDA"):
+    ...     import torch
+    ...     x = torch.ones(512, 256, device="cuda")
+    ...     q = cuda.quantize(x, "deepgemm", granularity="1x128")
+    ...     assert q.scales.shape == (512, 2)
+    """
+    _core.cuda_require()
+    view, fmt = _matrix(x, source, "x")
+    rows, cols = view.shape
+    element = element_format(to)
+    worker = _quantizer(fmt, rows, cols, recipe, granularity, scale_type, element)
+
+    def room(height: int, width: int) -> Quantized:
+        scales = _empty(x, _core.scale_grid(height, width, granularity), FP32)
+        return Quantized(_empty(x, (height, width), element), scales, element.name)
+
+    out = room(rows, cols)
+    other = room(cols, rows) if transposed else None
+    addresses = [0, 0, 0, 0]
+    for place, array in enumerate([out.codes, out.scales]
+                                  + ([other.codes, other.scales] if other else [])):
+        addresses[place] = _view(array, "out").address
+    worker.run(view.address, *addresses)
+    return (out, other) if other else out
+
+
+def _operand(x: Any, fmt: Any, scales: Any, name: str) -> tuple[_core.DeviceOperand, tuple[Any, ...]]:
+    """The core's operand, and the key of its format and shapes."""
+    if isinstance(x, Quantized):
+        x, fmt, scales = x.codes, x.format, x.scales
+    view, found = _matrix(x, fmt, name)
+    rows, k = view.shape
+    if scales is None:
+        return _core.DeviceOperand(found, view.address, rows, k, 0, 0, 0), (found, rows, k)
+    factors, kind = _matrix(scales, None, f"the scales of {name}")
+    if kind != FP32:
+        raise ValueError(f"the scales of {name} are {kind.name}: expected fp32")
+    grid_rows, grid_cols = factors.shape
+    return (_core.DeviceOperand(found, view.address, rows, k, factors.address, grid_rows, grid_cols),
+            (found, rows, k, grid_rows, grid_cols))
+
+
+@functools.lru_cache(maxsize=256)
+def _emulated(profile: str, a: tuple[Any, ...], b: tuple[Any, ...], output: _core.FloatFormat,
+              interval: int | None, card: str | None) -> _core.CudaEmulatedGemm:
+    def shape(key: tuple[Any, ...]) -> _core.DeviceOperand:
+        fmt, rows, k, *grid = key
+        here = 16  # addresses are not read, but zero would stand for no array
+        return _core.DeviceOperand(fmt, here, rows, k, *((here, *grid) if grid else (0, 0, 0)))
+
+    model = None if card is None else _find_instruction(card)
+    return _core.CudaEmulatedGemm(_core.GemmProfile.find(profile), shape(a), shape(b), output,
+                                  interval, model)
+
+
+def gemm(a: Any, b: Any, *, profile: str, scale_a: Any = None, scale_b: Any = None,
+         format_a: Any = None, format_b: Any = None, output: Any = "fp32",
+         promotion_interval: int | None = None, instruction: str | None = None,
+         path: str = "auto") -> Any:
+    """D = A B^T on the device, to the bits of `binade.gemm`.
+
+    Parameters
+    ----------
+    a : array in device memory or Quantized, shape (m, k)
+    b : array in device memory or Quantized, shape (n, k)
+    profile : str
+        One of `binade.profiles()`.
+    scale_a, scale_b : array of float32, shape (block rows, block columns), optional
+        Dequantisation factors, as for `binade.gemm`; they are not checked.
+    format_a, format_b : str, Format or dtype, optional
+        What unsigned integers are the codes of.
+    output : str, Format or dtype
+        The format of D.
+    promotion_interval : int, optional
+        K elements between promotions to FP32, in place of the profile's; 0 is never.
+    instruction : str, optional
+        A name or a model card, in place of the profile's: hardware that need not exist.
+    path : str
+        "hardware": the tensor cores; "emulated": the model on CUDA cores; "auto": the tensor cores
+        where they have the profile and the formats, else the model. The bits are the same.
+
+    Returns
+    -------
+    torch.Tensor or cupy.ndarray, shape (m, n)
+
+    Raises
+    ------
+    ValueError
+        As `binade.gemm`; for arrays that are not contiguous or not on a device; for what the tensor
+        cores do not have where they are asked for.
+    RuntimeError
+        Where there is no device, or not one of compute capability 9.0 for the tensor cores.
+
+    Notes
+    -----
+    Units: scales are dequantisation factors. Arithmetic and determinism: as `binade.gemm`.
+
+    Source: the profile's, see `binade.profile`.
+
+    Examples
+    --------
+    >>> if not cuda.devices().startswith("no CUDA"):
+    ...     import torch
+    ...     x = torch.ones(512, 256, device="cuda")
+    ...     q = cuda.quantize(x, "deepgemm", granularity="tensor")
+    ...     assert cuda.gemm(q, q, profile="cublaslt", output="bf16").shape == (512, 512)
+    """
+    _core.cuda_require()
+    if path not in ("auto", "hardware", "emulated"):
+        raise ValueError(f"path {path!r}: expected 'auto', 'hardware' or 'emulated'")
+    left, left_key = _operand(a, format_a, scale_a, "a")
+    right, right_key = _operand(b, format_b, scale_b, "b")
+    if left_key[2] != right_key[2]:
+        raise ValueError(f"a has k = {left_key[2]} and b {right_key[2]}: expected the same")
+    out_format = float_format(output)
+    like = a.codes if isinstance(a, Quantized) else a
+    d = _empty(like, (left_key[1], right_key[1]), out_format)
+    target = _view(d, "d")
+    fp8 = {left_key[0].name, right_key[0].name} <= {"e4m3", "e5m2"}
+    hardware = instruction is None and profile in _HARDWARE_ORDERS and fp8 and (
+        out_format.name in ("fp32", "bf16"))
+    if path == "hardware" or (path == "auto" and hardware):
+        if instruction is not None:
+            raise ValueError("the tensor cores have their own arithmetic: an instruction is emulated")
+        _core.cuda_gemm(_core.GemmProfile.find(profile), left, right, out_format, target.address,
+                        promotion_interval)
+        return d
+    worker = _emulated(profile, left_key, right_key, out_format, promotion_interval, instruction)
+    worker.run(left, right, target.address)
+    return d
+
+
+def forget() -> None:
+    """Free the scratch memory that quantisers and emulated GEMMs keep for the shapes they have met.
+
+    Returns
+    -------
+    None
+
+    Notes
+    -----
+    Source: this project.
+
+    Examples
+    --------
+    >>> cuda.forget()
+    """
+    _quantizer.cache_clear()
+    _emulated.cache_clear()
+
+
+def __dir__() -> list[str]:
+    return ["Quantized", "cast", "devices", "forget", "gemm", "quantize", "synchronize"]

@@ -1,0 +1,150 @@
+"""binade.cuda: bits as on the host where there is a device; where there is none, one clear line."""
+import unittest
+
+import binade
+import numpy as np
+from binade import cuda
+
+RNG = np.random.default_rng(5)
+
+
+def torch_on_device():
+    try:
+        import torch
+    except ImportError as error:
+        raise unittest.SkipTest(str(error)) from None
+    if not torch.cuda.is_available():
+        raise unittest.SkipTest(cuda.devices())
+    return torch
+
+
+def message_of(call):
+    try:
+        call()
+    except (ValueError, RuntimeError) as error:
+        text = str(error)
+        assert "\n" not in text, text
+        return text
+    raise AssertionError("nothing was raised")
+
+
+def host(tensor):
+    return tensor.cpu().numpy()
+
+
+def loud_rows(rows, cols):
+    return (RNG.standard_normal((rows, cols)) * np.exp(RNG.standard_normal((rows, 1)))).astype("f4")
+
+
+def test_without_a_device_one_line_says_so():
+    if "no CUDA device" not in cuda.devices():
+        raise unittest.SkipTest("there is a device")
+    x = np.ones((2, 128), np.float32)
+    for call in (lambda: cuda.quantize(x, "deepgemm", granularity="1x128"),
+                 lambda: cuda.gemm(x, x, profile="cublaslt"), lambda: cuda.cast(x, "e4m3"),
+                 cuda.synchronize):
+        assert message_of(call) == cuda.devices()
+    cuda.forget()
+
+
+def test_training_recipes_are_the_librarys():
+    names = binade.training.recipes()
+    assert names[:3] == ["bf16", "deepseek-v3", "te-block"]
+    for name in names:
+        recipe = binade.training.recipe(name)
+        assert recipe.name == name and recipe.summary and recipe.source and recipe.wide
+        for rule in (recipe.forward, recipe.dgrad, recipe.wgrad):
+            assert binade.profile(rule.profile).name == rule.profile
+            assert recipe.instruction(rule).verified == (recipe.fraction_bits == 0)
+    assert "deepseek-v3" in message_of(lambda: binade.training.recipe("deepseek"))
+
+
+def test_casts_have_the_hosts_bits():
+    torch = torch_on_device()
+    x = (RNG.standard_normal(100_003) * 100).astype("f4")
+    for fmt in ("e4m3", "e5m2", "bf16", "e5m6"):
+        ours = cuda.cast(torch.from_numpy(x).cuda(), fmt)
+        theirs = binade.encode(x, fmt, overflow="saturate")
+        bits = host(ours.view(torch.int16 if ours.element_size() == 2 else torch.uint8))
+        assert bits.tobytes() == theirs.tobytes(), fmt
+    back = cuda.cast(cuda.cast(torch.from_numpy(x).cuda(), "e4m3"), "fp32", source="e4m3")
+    assert host(back).tobytes() == binade.decode(
+        binade.encode(x, "e4m3", overflow="saturate")).astype("f4").tobytes()
+
+
+def test_quantisers_have_the_hosts_bits():
+    torch = torch_on_device()
+    x = loud_rows(384, 512)
+    for granularity in ("1x128", "128x128", "tensor", "row"):
+        for recipe, scale_type in (("deepgemm", "fp32"), ("transformer-engine", "pow2")):
+            ours = cuda.quantize(torch.from_numpy(x).cuda(), recipe, granularity=granularity,
+                                 scale_type=scale_type, transposed=True)
+            for q, y in zip(ours, (x, x.T.copy())):
+                theirs = binade.quantize(y, recipe, granularity=granularity, scale_type=scale_type)
+                assert host(q.codes).tobytes() == theirs.codes.tobytes()
+                assert host(q.scales).tobytes() == theirs.scales.tobytes()
+
+
+def operands(torch, granularities, m=96, n=256, k=384, formats=("e4m3", "e4m3")):
+    pair = []
+    for rows, granularity, fmt in zip((m, n), granularities, formats):
+        x = loud_rows(rows, k)
+        pair.append((cuda.quantize(torch.from_numpy(x).cuda(), "deepgemm", granularity=granularity,
+                                   to=fmt),
+                     binade.quantize(x, "deepgemm", granularity=granularity, to=fmt)))
+    return pair
+
+
+def test_products_have_the_hosts_bits_on_both_paths():
+    torch = torch_on_device()
+    for profile, granularities in (("cublaslt-fast", ("tensor", "tensor")),
+                                   ("cublaslt", ("tensor", "tensor")),
+                                   ("torch-rowwise", ("row", "row")),
+                                   ("deepgemm", ("1x128", "128x128")),
+                                   ("te-1dx1d", ("1x128", "1x128"))):
+        for formats in (("e4m3", "e4m3"), ("e5m2", "e4m3")):
+            (a, host_a), (b, host_b) = operands(torch, granularities, formats=formats)
+            for output in ("fp32", "bf16"):
+                expected = binade.gemm(host_a, host_b, profile=profile, output=output)
+                paths = ("emulated",) if profile == "te-1dx1d" else ("hardware", "emulated")
+                for path in paths:
+                    d = cuda.gemm(a, b, profile=profile, output=output, path=path)
+                    bits = host(d.view(torch.int16 if output == "bf16" else torch.int32))
+                    assert bits.tobytes() == expected.tobytes(), (profile, formats, output, path)
+
+
+def test_model_cards_run_on_the_device():
+    torch = torch_on_device()
+    (a, host_a), (b, host_b) = operands(torch, ("tensor", "tensor"))
+    recipe = binade.training.recipe("e4m3-tensor-f9")
+    card = recipe.instruction(recipe.forward).to_json()
+    expected = binade.gemm(host_a, host_b, profile="cublaslt-fast", instruction=card)
+    assert host(cuda.gemm(a, b, profile="cublaslt-fast", instruction=card)).tobytes() == (
+        expected.tobytes())
+
+
+def test_what_does_not_fit_is_refused_in_a_line():
+    torch = torch_on_device()
+    x = torch.ones(128, 256, device="cuda")
+    assert "C-contiguous" in message_of(lambda: cuda.cast(x.t(), "e4m3"))
+    assert "device 0" in message_of(lambda: cuda.cast(x.cpu(), "e4m3"))
+    assert "say of which format" in message_of(lambda: cuda.cast(x.to(torch.uint8), "fp32"))
+    q = cuda.quantize(x, "deepgemm", granularity="1x128")
+    short = cuda.quantize(x[:, :128].contiguous(), "deepgemm", granularity="1x128")
+    assert "k = 256" in message_of(lambda: cuda.gemm(q, short, profile="te-1dx1d"))
+    assert "scales" in message_of(lambda: cuda.gemm(q, q, profile="deepgemm"))
+    assert "matrix" in message_of(lambda: cuda.quantize(x[0], "deepgemm", granularity="1x128"))
+
+
+def test_arrays_of_the_cuda_array_interface():
+    torch = torch_on_device()
+
+    class Foreign:  # what numba and others give: no DLPack
+        def __init__(self, tensor):
+            self.__cuda_array_interface__ = tensor.__cuda_array_interface__
+
+    x = torch.from_numpy(loud_rows(128, 256)).cuda()
+    q = cuda.quantize(x, "deepgemm", granularity="tensor")
+    d = cuda.gemm(q.codes, Foreign(q.codes), profile="cublaslt", format_a="e4m3", format_b="e4m3",
+                  scale_a=q.scales, scale_b=Foreign(q.scales))
+    assert torch.equal(d, cuda.gemm(q, q, profile="cublaslt"))
