@@ -154,13 +154,17 @@ GemmOperand operand_of(const Quantized& q) {
 /// Elements of K between promotions that the tensor core can have under a treatment; 0: it cannot
 /// compute it.
 int promotion_interval(const Treatment& t) {
-  constexpr int kInstructionK = 32, kUsual = 128;
+  constexpr int kUsual = 128;
   if (t.element != E4M3::format && t.element != E5M2::format) return 0;
   int interval = kUsual;
-  for (const std::size_t cols : {t.weights.cols, t.activations.cols}) {
-    if (cols != 0) interval = std::gcd(interval, static_cast<int>(cols % (1u << 20)));
+  for (const Granularity& blocks : {t.weights, t.activations}) {
+    const bool known = blocks == kPerTensor || blocks == kPerRow || blocks == Granularity{1, 128} ||
+                       blocks == Granularity{128, 128} ||
+                       blocks == Granularity{1, 32};  // that gemm() tells by their shape
+    if (!known) return 0;
+    if (blocks.cols != 0) interval = std::min(interval, static_cast<int>(blocks.cols));
   }
-  return interval % kInstructionK == 0 ? interval : 0;
+  return interval;
 }
 
 std::optional<double> accumulate_error(const Quantized& a, const Quantized& b, int interval,

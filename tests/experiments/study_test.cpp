@@ -146,6 +146,18 @@ TEST_CASE("layers of zeros, of NaN, of one row, and of other lengths") {
                     ContainsSubstring("K = 32") && ContainsSubstring("64"));
 }
 
+TEST_CASE("blocks that no GEMM of a library has are quantised, and not summed") {
+  const Matrix w = random(300, 160, 10), x = random(70, 160, 11);
+  const study::Options options =
+      options_of({"deepgemm:64x64", "deepgemm:5x3", "deepgemm:column", "nvfp4:7x16", "ocp-mx"});
+  const study::Layer layer = studied(w, &x, options);
+  for (std::size_t i = 0; i < 5; ++i) {
+    INFO(i);
+    CHECK(layer.costs[i].output_error.value() < 0.2);
+    CHECK(layer.costs[i].accumulate_error.has_value() == (i == 4));
+  }
+}
+
 TEST_CASE("exact numbers stay exact") {
   const Matrix w{2, 64, std::vector<float>(128, 0.5f)}, x{2, 64, std::vector<float>(128, 2.0f)};
   const study::Layer layer = studied(w, &x, options_of({"deepgemm:tensor"}));
