@@ -43,8 +43,8 @@ struct GateChoice {
 ///           of its two largest, or by its largest where there is no bias; experts of the others
 ///           are out
 ///   choice  the `active` largest, by stable_top_k: of equals the lower index, groups alike
-///   weight  the chosen scores without bias; but under softmax divided by their sum (added up in
-///           the order of choice); times route_scale
+///   weight  the chosen scores, without bias; divided by their sum (added up in the order of
+///           choice) unless they are of a softmax; times route_scale
 /// Special values: a NaN logit ranks first, as in torch.topk.
 /// Determinism: the same on any number of threads; the scores call exp and log, so another C
 /// library may move a rare one by an ulp.
