@@ -7,7 +7,7 @@ says, on the tensor cores where those have the order of operations and on the em
 not (scales of 1x128 on both sides, accumulators that do not exist).
 
     python mini_training.py --out out        # needs torch and a Hopper GPU
-    binade plot out/mini_training.csv
+    python plots/mini_training.py out/mini_training.csv
 
 Everything else is the same for all: embedding, norms, attention, softmax, loss, head and residual
 stream under torch's autocast to BF16, FP32 master weights, gradients and Adam moments. Three runs
@@ -251,9 +251,9 @@ def write(path: Path, rows: list[list[Any]], options: argparse.Namespace) -> Non
     corpus = load_corpus()
     with open(path, "w", newline="") as file:
         file.write(f"# binade {binade.__version__}; command: python mini_training.py --steps "
-                   f"{options.steps} --batch {options.batch} --seeds {options.seeds}; torch "
-                   f"{torch.__version__}; CPython {platform.python_version()}; device: "
-                   f"{binade.cuda.devices()}\n# corpus: {corpus.files} files, sha256 "
+                   f"{options.steps} --batch {options.batch}; seed: {options.seeds}; isa: "
+                   f"{binade.isa()}; device: {binade.cuda.devices()}\n# torch {torch.__version__}; "
+                   f"corpus: {corpus.files} files of CPython {platform.python_version()}, sha256 "
                    f"{corpus.sha256}\n")
         for name, meaning in COLUMNS.items():
             file.write(f"# column {name}: {meaning}\n")
