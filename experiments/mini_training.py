@@ -6,8 +6,11 @@ optimiser. Only the linear layers of the blocks differ: their three GEMMs run as
 says, on the tensor cores where those have the order of operations and on the emulator where they do
 not (scales of 1x128 on both sides, accumulators that do not exist).
 
-    python mini_training.py --out out        # needs torch and a Hopper GPU
-    binade plot out/mini_training.csv
+    python mini_training.py --out out        # needs torch; on a Hopper GPU if there is one
+    python plots/mini_training.py out/mini_training.csv
+
+On a CPU the products have the same bits, but take long: make it smaller there, as in --device cpu
+--width 128 --layers 2 --hidden 256 --sequence 128 --batch 4 --steps 50 --seeds 1.
 
 Everything else is the same for all: embedding, norms, attention, softmax, loss, head and residual
 stream under torch's autocast to BF16, FP32 master weights, gradients and Adam moments. Three runs
@@ -60,11 +63,44 @@ COLUMNS = {
 AVERAGED = 10  # steps a row
 
 
+class Host:
+    """binade.cuda's functions by those of the host: the same bits, without a device."""
+
+    @staticmethod
+    def tensor(array: Any) -> Tensor:
+        """NumPy's floats as such, all else as codes."""
+        known = array if array.dtype == "float32" else array.view(f"u{array.itemsize}")
+        return torch.from_numpy(known.copy())
+
+    @classmethod
+    def cast(cls, x: Tensor, to: str, *, source: str | None = None) -> Tensor:
+        values = x if source is None else cls.tensor(binade.decode(x, source).astype("float32"))
+        return values if to == "fp32" else cls.tensor(binade.encode(values, to, overflow="saturate"))
+
+    @classmethod
+    def quantize(cls, x: Tensor, recipe: str, *, transposed: bool = False, **how: Any) -> Any:
+        q = binade.quantize(x, recipe, **how)
+        first = binade.cuda.Quantized(cls.tensor(q.codes), cls.tensor(q.scales), q.format.name)
+        return (first, cls.quantize(x.t().contiguous(), recipe, **how)) if transposed else first
+
+    @classmethod
+    def gemm(cls, a: binade.cuda.Quantized, b: binade.cuda.Quantized, *, output: str,
+             **how: Any) -> Tensor:
+        d = cls.tensor(binade.gemm(a.codes, b.codes, format_a=a.format, format_b=b.format,
+                                   scale_a=a.scales, scale_b=b.scales, output=output, **how))
+        return d.view(torch.bfloat16) if output == "bf16" else d
+
+
+def library_of(device: torch.device) -> Any:
+    return binade.cuda if device.type == "cuda" else Host
+
+
 class DelayedScales:
     """TransformerEngine's delayed scaling of many tensors at once, on their device: as
     binade::DelayedScaling, a row each."""
 
     def __init__(self, largest: list[float], device: torch.device, history: int = 1024) -> None:
+        self.library = library_of(device)
         self.largest = torch.tensor(largest, device=device)
         self.history = torch.zeros(len(largest), history, device=device)
         self.inverse = torch.ones(len(largest), device=device)
@@ -72,7 +108,7 @@ class DelayedScales:
 
     def quantize(self, row: int, x: Tensor, fmt: str) -> binade.cuda.Quantized:
         self.history[row, 0] = torch.maximum(self.history[row, 0], x.abs().amax().float())
-        codes = binade.cuda.cast(x.float() * self.inverse[row], fmt)
+        codes = self.library.cast(x.float() * self.inverse[row], fmt)
         return binade.cuda.Quantized(codes, self.scale[row].view(1, 1).clone(), fmt)
 
     def update(self) -> None:
@@ -92,7 +128,7 @@ def transposed(q: binade.cuda.Quantized) -> binade.cuda.Quantized:
 
 def read_back(q: binade.cuda.Quantized) -> Tensor:
     """The values of a matrix with scales of 1x128, in BF16."""
-    values = binade.cuda.cast(q.codes, "fp32", source=q.format)
+    values = library_of(q.codes.device).cast(q.codes, "fp32", source=q.format)
     blocks = q.scales.repeat_interleave(128, dim=1)[:, : values.shape[1]]
     return (values * blocks).bfloat16()
 
@@ -112,14 +148,15 @@ class Arithmetic:
             assert self.delayed is not None
             q = self.delayed.quantize(self.first_row + row, x, rule.format)
             return (q, transposed(q)) if both else q
-        return binade.cuda.quantize(x, rule.quantizer, granularity=rule.granularity,
-                                    scale_type=rule.scale_type, to=rule.format, transposed=both)
+        return library_of(x.device).quantize(x, rule.quantizer, granularity=rule.granularity,
+                                             scale_type=rule.scale_type, to=rule.format,
+                                             transposed=both)
 
     def gemm(self, kind: str, left: Any, right: Any) -> Tensor:
         rule = getattr(self.recipe, kind)
-        return binade.cuda.gemm(left, right, profile=rule.profile, output=rule.output,
-                                promotion_interval=rule.promotion_interval,
-                                instruction=self.cards[kind])
+        return library_of(left.codes.device).gemm(
+            left, right, profile=rule.profile, output=rule.output,
+            promotion_interval=rule.promotion_interval, instruction=self.cards[kind])
 
     def keep(self, x: Tensor, q: Any) -> Any:
         """What waits of X for the weight gradient."""
@@ -188,9 +225,10 @@ def apply_recipe(model: TinyLm, recipe: Any, device: torch.device) -> DelayedSca
     return delayed
 
 
-def prepare(name: str, seed: int, device: torch.device) -> tuple[TinyLm, DelayedScales | None]:
+def prepare(name: str, seed: int, shape: ModelShape,
+            device: torch.device) -> tuple[TinyLm, DelayedScales | None]:
     torch.manual_seed(seed)
-    model = TinyLm(ModelShape())
+    model = TinyLm(shape)
     if name == "bf16-nudged":
         with torch.no_grad():
             for parameter in model.parameters():
@@ -199,14 +237,14 @@ def prepare(name: str, seed: int, device: torch.device) -> tuple[TinyLm, Delayed
     return model, None if name in WIDE else apply_recipe(model, binade.training.recipe(name), device)
 
 
-def train(name: str, seed: int, steps: int, batch: int, where: str = "cuda",
-          ) -> tuple[list[float], float, float]:
+def train(name: str, seed: int, shape: ModelShape, steps: int, batch: int,
+          where: str) -> tuple[list[float], float, float]:
     """Losses of every step, the held-out loss, and seconds."""
     torch.backends.cuda.enable_flash_sdp(False)  # whose backward sums in no fixed order
     torch.backends.cuda.enable_mem_efficient_sdp(False)
     torch.backends.cuda.enable_cudnn_sdp(False)
-    device, shape, corpus = torch.device(where), ModelShape(), load_corpus()
-    model, delayed = prepare(name, seed, device)
+    device, corpus = torch.device(where), load_corpus()
+    model, delayed = prepare(name, seed, shape, device)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.1, fused=True)
     generator = torch.Generator().manual_seed(seed)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=name != "fp32")
@@ -251,9 +289,10 @@ def write(path: Path, rows: list[list[Any]], options: argparse.Namespace) -> Non
     corpus = load_corpus()
     with open(path, "w", newline="") as file:
         file.write(f"# binade {binade.__version__}; command: python mini_training.py --steps "
-                   f"{options.steps} --batch {options.batch} --seeds {options.seeds}; torch "
-                   f"{torch.__version__}; CPython {platform.python_version()}; device: "
-                   f"{binade.cuda.devices()}\n# corpus: {corpus.files} files, sha256 "
+                   f"{options.steps} --batch {options.batch}; seed: {options.seeds}; isa: "
+                   f"{binade.isa()}; device: "
+                   f"{binade.cuda.devices() if options.device == 'cuda' else 'the CPU'}\n"
+                   f"# {shape_of(options)}; torch {torch.__version__}; corpus: {corpus.files} files of CPython {platform.python_version()}, sha256 "
                    f"{corpus.sha256}\n")
         for name, meaning in COLUMNS.items():
             file.write(f"# column {name}: {meaning}\n")
@@ -284,24 +323,35 @@ def summary(rows: list[list[Any]], steps: int) -> str:
     return "\n".join(lines)
 
 
+def shape_of(options: argparse.Namespace) -> ModelShape:
+    return ModelShape(layers=options.layers, width=options.width, heads=options.heads,
+                      hidden=options.hidden, sequence=options.sequence)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--recipes", default=",".join(RECIPES), help="bf16 must be among them")
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--batch", type=int, default=16, help="sequences of 256 bytes a step")
+    parser.add_argument("--batch", type=int, default=16, help="sequences a step")
+    for name, default in vars(ModelShape()).items():
+        if name != "vocabulary":
+            parser.add_argument(f"--{name}", type=int, default=default, help="of the model")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu",
+                        choices=("cuda", "cpu"))
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--jobs", type=int, default=4, help="runs at a time")
     parser.add_argument("--out", type=Path, default=Path("out"))
     options = parser.parse_args()
     names, seeds = options.recipes.split(","), [int(seed) for seed in options.seeds.split(",")]
-    if "bf16" not in names or options.steps < AVERAGED or options.jobs < 1 or options.batch < 1:
-        parser.error(f"expected bf16 among the recipes, at least {AVERAGED} steps, a batch and a job")
+    sizes = [options.jobs, options.batch, *vars(shape_of(options)).values()]
+    if "bf16" not in names or options.steps < AVERAGED or min(sizes) < 1:
+        parser.error(f"expected bf16 among the recipes, at least {AVERAGED} steps, and sizes above 0")
     for name in set(names) - set(WIDE):
         try:
             binade.training.recipe(name)
         except ValueError as error:
             parser.error(str(error))
-    if not torch.cuda.is_available():
+    if options.device == "cuda" and not torch.cuda.is_available():
         sys.exit(f"mini_training: {binade.cuda.devices()}")
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -310,7 +360,8 @@ def main() -> None:
     tasks = [(name, seed) for seed in seeds for name in names]
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(options.jobs, spawn) as pool:
-        futures = {task: pool.submit(train, *task, options.steps, options.batch) for task in tasks}
+        futures = {task: pool.submit(train, *task, shape_of(options), options.steps, options.batch,
+                                     options.device) for task in tasks}
         runs: dict[tuple[str, int], tuple[list[float], float, float]] = {}
         for (name, seed), future in futures.items():
             runs[name, seed] = future.result()

@@ -45,6 +45,23 @@ def test_tensors():
     assert not plain.equals(other)
 
 
+def test_a_layer():
+    rng = np.random.default_rng(2)
+    shapes = {"attn.qkv.input": (128, 128), "attn.qkv.weight": (384, 128),
+              "attn.o.weight": (128, 128), "attn.o.output_grad": (128, 128),
+              "mlp.gate_up.input": (128, 128), "mlp.gate_up.weight": (256, 128),
+              "mlp.down.weight": (128, 128), "mlp.down.output_grad": (128, 128)}
+    layer = {name: rng.standard_normal(shape).astype(np.float32) / 11
+             for name, shape in shapes.items()}
+    table = binade.experiments.training_block(layer=layer, recipes="bf16,te-current", smoke=True)
+    error = dict(zip(zip(table["recipe"], table["operation"]), table["in_block"]))
+    assert 0.001 < error["bf16", "block"] < 0.01 < error["te-current", "block"] < 0.2
+    with pytest.raises(ValueError, match="no tensor attn.o.weight"):
+        binade.experiments.training_block(layer={n: x for n, x in layer.items() if "attn.o" not in n})
+    with pytest.raises(ValueError, match="takes no layer"):
+        binade.experiments.run("cast_error", layer=layer)
+
+
 def test_without_pandas(monkeypatch):
     real = builtins.__import__
 
