@@ -25,8 +25,9 @@ struct Trial : Timed {
 
   /// Whether this is a loop that moves what the other trial moves.
   bool is_limit_of(const Trial& other) const {
-    return (operation == kLimit || operation == kLimitLarge) && isa == other.isa && elements == other.elements &&
-           from_bytes == other.from_bytes && to_bytes == other.to_bytes;
+    return (operation == kLimit || operation == kLimitLarge) && isa == other.isa &&
+           elements == other.elements && from_bytes == other.from_bytes &&
+           to_bytes == other.to_bytes;
   }
 };
 
@@ -140,7 +141,8 @@ Table run(const Arguments& arguments) {
                           t.rate(0.0), t.rate(1.0), t.rate(0.5) / limit});
   }
   table.notes.push_back(
-      "limit: a loop that reads and writes words of the same widths and does nothing else, compiled "
+      "limit: a loop that reads and writes words of the same widths and does nothing else, "
+      "compiled "
       "for the same ISA; for large arrays also one that reads ahead and writes past the caches, "
       "and shares are of the faster; one thread");
   return table;
@@ -155,7 +157,11 @@ Experiment cast_throughput() {
   e.source = "this project";
   e.parameters = {
       {"formats", "e4m3,e5m2,fp16,bf16,e5m6,binary8p4se", "e4m3,fp16", "of the codes", {}},
-      {"roundings", "nearest_even,toward_zero,up,to_odd,stochastic_b", "nearest_even", "of encode", {}},
+      {"roundings",
+       "nearest_even,toward_zero,up,to_odd,stochastic_b",
+       "nearest_even",
+       "of encode",
+       {}},
       {"elements",
        "16777216,65536",
        "1024",
@@ -178,7 +184,8 @@ Experiment cast_throughput() {
       {"rate", "G/s", "elements a second of the thread's own time, median run"},
       {"rate_slowest", "G/s", "the same of the slowest run"},
       {"rate_fastest", "G/s", "the same of the fastest run"},
-      {"share_of_limit", "", "median rate over the faster limit's for the same widths, length and ISA"},
+      {"share_of_limit", "",
+       "median rate over the faster limit's for the same widths, length and ISA"},
   };
   e.measures_time = true;
   e.run = run;

@@ -212,7 +212,9 @@ Experiment emulation_throughput() {
       {"isa", "", "instruction set of the loops"},
       {"threads", "", "threads"},
       {"repeats", "", "timed runs"},
-      {"rate", "G/s", "multiply-accumulates a second, median run: of the thread's own time, of wall time for several"},
+      {"rate", "G/s",
+       "multiply-accumulates a second, median run: of the thread's own time, of wall time for "
+       "several"},
       {"rate_slowest", "G/s", "the same of the slowest run"},
       {"rate_fastest", "G/s", "the same of the fastest run"},
       {"share_of_sgemm", "", "median rate over that of eigen-sgemm on the same ISA and threads"},
