@@ -52,11 +52,9 @@ int thread_count(int asked, std::size_t elements) {
 /// body(block column, first column, width) for the parts of blocks in columns [begin, end).
 template <class Body>
 void for_each_segment(const BlockGrid& g, std::size_t begin, std::size_t end, Body&& body) {
-  for (std::size_t c = begin; c < end;) {
-    const std::size_t block = c / g.block_cols;
-    const std::size_t stop = std::min(end, (block + 1) * g.block_cols);
-    body(block, c, stop - c);
-    c = stop;
+  std::size_t block = begin / g.block_cols, stop = (block + 1) * g.block_cols;
+  for (std::size_t c = begin; c < end; c = stop, stop += g.block_cols, ++block) {
+    body(block, c, std::min(end, stop) - c);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 
 #include "binade/emulation/dot_step.hpp"
@@ -133,6 +134,37 @@ void check_arrays(const Instruction& i, bool null, std::size_t k) {
   if (null) refuse(i, "arrays", "a, b, c and d must not be null");
 }
 
+/// Rows through the scalar core, one by one.
+class ScalarRows {
+ public:
+  ScalarRows(const Instruction& i, const DotPlan& plan, const void* a, const void* b, const void* c,
+             void* d, std::size_t k)
+      : plan_(plan),
+        a_rows_(i.a, a, k),
+        b_rows_(i.b, b, k),
+        c_(c),
+        d_(d),
+        x_(padded(i, k)),
+        y_(x_.size()) {}
+
+  void run(std::size_t row) {
+    a_rows_.read(row, x_);
+    b_rows_.read(row, y_);
+    std::uint64_t code = load_c(plan_.c, c_, row);
+    for (std::size_t first = 0; first < x_.size(); first += static_cast<std::size_t>(plan_.k)) {
+      code = dot_instruction(plan_, x_.data() + first, y_.data() + first, code);
+    }
+    store_d(plan_.c, code, d_, row);
+  }
+
+ private:
+  const DotPlan& plan_;
+  OperandRows a_rows_, b_rows_;
+  const void* c_;
+  void* d_;
+  std::vector<DotOperand> x_, y_;
+};
+
 DotTerm product_term(const DotPlan& p, const DotOperand* a, const DotOperand* b, int index) {
   const DotOperand x = a[index], y = b[index];
   const std::int64_t product = std::int64_t{x.significand} * y.significand;
@@ -237,26 +269,18 @@ void dot(const Instruction& instruction, const void* a, const void* b, const voi
   check_arrays(instruction, null && rows != 0, k);
   if (threads < 0) refuse(instruction, "threads", "is " + std::to_string(threads));
   const DotPlan plan = make_dot_plan(instruction);
-  const OperandRows a_rows(instruction.a, a, k), b_rows(instruction.b, b, k);
-  const std::size_t width = padded(instruction, k);
   constexpr std::size_t kSmall = 1 << 14;  // products that are done before a team has gathered
   const int team = threads > 0 ? threads : rows * k < kSmall ? 1 : omp_get_max_threads();
-  const auto one_by_one = [&](std::size_t row, std::vector<DotOperand>& x,
-                              std::vector<DotOperand>& y) {
-    a_rows.read(row, x);
-    b_rows.read(row, y);
-    std::uint64_t code = load_c(plan.c, c, row);
-    for (std::size_t first = 0; first < width; first += static_cast<std::size_t>(plan.k)) {
-      code = dot_instruction(plan, x.data() + first, y.data() + first, code);
-    }
-    store_d(plan.c, code, d, row);
-  };
   constexpr std::size_t kFew = 8;  // rows that are done before lanes are ready
   const std::size_t a_bytes = k * static_cast<std::size_t>(instruction.a.container_bits()) / 8;
   const std::size_t b_bytes = k * static_cast<std::size_t>(instruction.b.container_bits()) / 8;
 #pragma omp parallel num_threads(team) if (team > 1)
   {
-    std::vector<DotOperand> x(width), y(width);
+    std::optional<ScalarRows> scalar;
+    const auto one_by_one = [&](std::size_t row) {
+      if (!scalar) scalar.emplace(instruction, plan, a, b, c, d, k);
+      scalar->run(row);
+    };
     detail::DotLanes lanes(instruction);
     const std::size_t block = lanes.serves() && rows >= kFew ? lanes.rows_at_once() : 1;
     const auto blocks = static_cast<std::int64_t>((rows + block - 1) / block);
@@ -264,14 +288,14 @@ void dot(const Instruction& instruction, const void* a, const void* b, const voi
     for (std::int64_t i = 0; i < blocks; ++i) {
       const std::size_t row = static_cast<std::size_t>(i) * block;
       if (block == 1) {
-        one_by_one(row, x, y);
+        one_by_one(row);
         continue;
       }
       const auto& undone = lanes.run(static_cast<const std::byte*>(a) + row * a_bytes,
                                      static_cast<const std::byte*>(b) + row * b_bytes,
                                      static_cast<const float*>(c) + row,
                                      static_cast<float*>(d) + row, std::min(block, rows - row), k);
-      for (const std::size_t at : undone) one_by_one(row + at, x, y);
+      for (const std::size_t at : undone) one_by_one(row + at);
     }
   }
 }

@@ -2,8 +2,10 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "binade/emulation/gemm.hpp"
+#include "binade/emulation/instructions.hpp"
 #include "binade/formats/catalog.hpp"
 #include "limits.hpp"
 #include "sampling.hpp"
@@ -15,6 +17,7 @@ namespace binade::experiments {
 namespace {
 
 constexpr const char* kLimit = "eigen-sgemm";
+constexpr const char* kRows = "dot-rows";  ///< not a profile: rows of A against rows of B, by dot
 
 struct Shape {
   std::size_t m, n, k;
@@ -83,51 +86,99 @@ void add_row(Table& table, const std::vector<Trial>& trials, const Trial& t) {
                         t.rate(0.0), t.rate(1.0), t.rate(0.5) / limit});
 }
 
+/// What one trial calls, and the multiply-accumulates of one call.
+struct Work {
+  std::function<void()> once;
+  double products;
+};
+
+/// Rows of A against as many rows of B, each pair once.
+Work rows_of_dots(const Operands& x, Shape s, FloatFormat f, int threads, std::vector<float>& d) {
+  const std::string type = f == Fp16::format ? "f16" : format_name(f);
+  const Instruction& i = find_instruction("hopper.wgmma.f32." + type + "." + type);
+  const std::size_t rows = std::min(s.m, s.n);
+  return {[&x, &i, s, rows, threads, &d, zeros = std::vector<float>(rows)] {
+            dot(i, x.a_codes.data(), x.b_codes.data(), zeros.data(), d.data(), rows, s.k, threads);
+          },
+          static_cast<double>(rows * s.k)};
+}
+
+Work emulated(const std::string& name, const Operands& x, Shape s, FloatFormat f, int threads,
+              std::vector<float>& d) {
+  if (name == kRows) return rows_of_dots(x, s, f, threads, d);
+  const GemmProfile& profile = find_gemm_profile(name);
+  return {[&x, &profile, s, threads, f, &d] {
+            GemmOptions options;
+            options.threads = threads;
+            gemm(profile, {f, x.a_codes.data(), s.m}, {f, x.b_codes.data(), s.n}, s.k, kFp32Format,
+                 d.data(), options);
+          },
+          static_cast<double>(s.m * s.n * s.k)};
+}
+
+/// Small products are done several times in a run, so that the clock can tell.
+Trial make_trial(Isa isa, std::string profile, std::string format, Shape s, int threads,
+                 const Work& work) {
+  const double calls = std::max(1.0, std::floor(0x1p22 / work.products));
+  return {{isa, calls * work.products,
+           [once = work.once, calls] {
+             for (double i = 0; i < calls; ++i) once();
+           },
+           threads > 1},
+          std::move(profile),
+          std::move(format),
+          s,
+          threads};
+}
+
+/// The trials of one shape; operands has one entry a format.
+void plan(const Arguments& arguments, Shape s, const std::vector<FormatInfo>& formats,
+          const std::vector<Operands>& operands, std::vector<float>& d,
+          std::vector<Trial>& trials) {
+  for (const Isa isa : isa_argument(arguments)) {
+    for (const std::int64_t count : arguments.integer_list("threads_list")) {
+      const int threads = static_cast<int>(checked_size("threads_list", count));
+      const Operands& x = operands.front();
+      const Work limit{[&x, s, threads, &d] { run_sgemm(x, s, threads, d); },
+                       static_cast<double>(s.m * s.n * s.k)};
+      trials.push_back(make_trial(isa, kLimit, "fp32", s, threads, limit));
+      for (std::size_t i = 0; i < formats.size(); ++i) {
+        for (const std::string& name : arguments.text_list("profiles")) {
+          trials.push_back(
+              make_trial(isa, name, formats[i].name, s, threads,
+                         emulated(name, operands[i], s, formats[i].format, threads, d)));
+        }
+      }
+    }
+  }
+}
+
 Table run(const Arguments& arguments) {
-  const FormatInfo format = parse_format(arguments.text("format"));
-  const std::size_t repeats = size_argument(arguments, "repeats");
+  std::vector<FormatInfo> formats;
+  for (const std::string& name : arguments.text_list("formats")) {
+    formats.push_back(parse_format(name));
+  }
   std::vector<Shape> shapes;
-  for (const std::string& text : arguments.text_list("shapes")) shapes.push_back(parse_shape(text));
-  std::vector<Operands> operands;
+  std::vector<std::vector<Operands>> operands;
   std::size_t largest = 0;
-  for (const Shape& s : shapes) {
-    operands.emplace_back(s, format.format, arguments);
+  for (const std::string& text : arguments.text_list("shapes")) {
+    const Shape s = shapes.emplace_back(parse_shape(text));
+    auto& of_shape = operands.emplace_back();
+    for (const FormatInfo& f : formats) of_shape.emplace_back(s, f.format, arguments);
     largest = std::max(largest, s.m * s.n);
   }
   std::vector<float> d(largest);
   std::vector<Trial> trials;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
-    const Shape s = shapes[i];
-    const Operands& x = operands[i];
-    for (const Isa isa : isa_argument(arguments)) {
-      for (const std::int64_t count : arguments.integer_list("threads_list")) {
-        const int threads = static_cast<int>(checked_size("threads_list", count));
-        const auto add = [&](std::string profile, std::string of, std::function<void()> run_it) {
-          const auto work = static_cast<double>(s.m * s.n * s.k);
-          trials.push_back(
-              {{isa, work, std::move(run_it)}, std::move(profile), std::move(of), s, threads});
-        };
-        add(kLimit, "fp32", [&x, s, threads, &d] { run_sgemm(x, s, threads, d); });
-        for (const std::string& name : arguments.text_list("profiles")) {
-          const GemmProfile& profile = find_gemm_profile(name);
-          const FloatFormat f = format.format;
-          add(name, format.name, [&x, &profile, s, threads, f, &d] {
-            GemmOptions options;
-            options.threads = threads;
-            gemm(profile, {f, x.a_codes.data(), s.m}, {f, x.b_codes.data(), s.n}, s.k, kFp32Format,
-                 d.data(), options);
-          });
-        }
-      }
-    }
+    plan(arguments, shapes[i], formats, operands[i], d, trials);
   }
-  time_interleaved(trials, repeats, arguments);
+  time_interleaved(trials, size_argument(arguments, "repeats"), arguments);
   Table table;
   for (const Trial& trial : trials) add_row(table, trials, trial);
   table.notes.push_back(
       "eigen-sgemm is Eigen's FP32 product compiled for the same ISA, rows of A "
-      "shared among the threads; rates are of wall time, so other work on the "
-      "machine lowers them");
+      "shared among the threads; dot-rows takes row i of A with row i of B alone; rates of "
+      "several threads are of wall time, so other work on the machine lowers them");
   return table;
 }
 
@@ -140,19 +191,19 @@ Experiment emulation_throughput() {
   e.source = "this project; the limit is Eigen's sgemm";
   e.parameters = {
       {"profiles",
-       "cublaslt-fast,cublaslt,deepgemm,fp32-sequential,exact",
+       "cublaslt-fast,cublaslt,deepgemm,dot-rows",
        "cublaslt-fast,deepgemm",
-       "GEMM profiles",
+       "GEMM profiles, or dot-rows: the wgmma instruction on pairs of rows",
        {}},
-      {"shapes", "512x512x1024,64x512x2048", "16x32x128,1x8x64", "M x N x K of the products", {}},
-      {"format", "e4m3", "", "element format of A and B", {}},
+      {"shapes", "1024x1024x1024,16x16x64", "16x32x128,1x8x64", "M x N x K of the products", {}},
+      {"formats", "e4m3,e5m2,bf16", "e4m3", "element formats of A and B", {}},
       isa_parameter(),
       {"threads_list", "1,2", "1", "numbers of threads", {}},
       {"repeats", "7", "3", "timed runs of each, interleaved", {}},
       seed_parameter(),
   };
   e.columns = {
-      {"profile", "", "GEMM profile, or eigen-sgemm"},
+      {"profile", "", "GEMM profile, dot-rows, or eigen-sgemm"},
       {"format", "", "element format of A and B"},
       {"shape", "", "M x N x K"},
       {"m", "", "rows of A"},
@@ -161,7 +212,9 @@ Experiment emulation_throughput() {
       {"isa", "", "instruction set of the loops"},
       {"threads", "", "threads"},
       {"repeats", "", "timed runs"},
-      {"rate", "G/s", "multiply-accumulates a second of wall time, median run"},
+      {"rate", "G/s",
+       "multiply-accumulates a second, median run: of the thread's own time, of wall time for "
+       "several"},
       {"rate_slowest", "G/s", "the same of the slowest run"},
       {"rate_fastest", "G/s", "the same of the fastest run"},
       {"share_of_sgemm", "", "median rate over that of eigen-sgemm on the same ISA and threads"},

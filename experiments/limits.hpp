@@ -15,7 +15,14 @@ struct Limits {
                 std::size_t k);
   /// Reads `count` words of `from_bytes` and writes as many of `to_bytes`; each 1, 2 or 4.
   void (*convert)(const void* from, int from_bytes, void* to, int to_bytes, std::size_t count);
+  /// The same, reading two pages ahead and writing past the caches, which is faster where they do
+  /// not hold the arrays. `to` lies on 64 bytes.
+  void (*convert_large)(const void* from, int from_bytes, void* to, int to_bytes,
+                        std::size_t count);
 };
+
+/// Bytes from which convert_large is tried.
+inline constexpr std::size_t kLargeBytes = std::size_t{1} << 24;
 
 namespace baseline {
 const Limits& limits();

@@ -10,6 +10,10 @@
 #include <Eigen/Core>
 #include <cstdint>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace binade::experiments::BINADE_ISA {
 namespace {
 
@@ -30,23 +34,71 @@ void convert_words(const void* from, void* to, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) target[i] = static_cast<To>(source[i] >> kDropped);
 }
 
-template <typename From>
-void convert_from(const void* from, void* to, int to_bytes, std::size_t count) {
-  if (to_bytes == 1) convert_words<From, std::uint8_t>(from, to, count);
-  if (to_bytes == 2) convert_words<From, std::uint16_t>(from, to, count);
-  if (to_bytes == 4) convert_words<From, std::uint32_t>(from, to, count);
+void copy_past_caches(const char* from, char* to, std::size_t bytes) {
+  std::size_t at = 0;
+#if defined(__AVX512F__)
+  for (; at + 64 <= bytes; at += 64) {
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + at), _mm512_loadu_si512(from + at));
+  }
+#elif defined(__AVX2__)
+  for (; at + 32 <= bytes; at += 32) {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to + at),
+                        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + at)));
+  }
+#elif defined(__x86_64__)
+  for (; at + 16 <= bytes; at += 16) {
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to + at),
+                     _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + at)));
+  }
+#endif
+  __builtin_memcpy(to + at, from + at, bytes - at);
+}
+
+template <typename From, typename To>
+void convert_words_large(const void* from, void* to, std::size_t count) {
+  constexpr std::size_t kBlock = 2048, kAhead = 8192;
+  alignas(64) To buffer[kBlock];
+  for (std::size_t at = 0; at < count; at += kBlock) {
+    const std::size_t n = count - at < kBlock ? count - at : kBlock;
+    const From* source = static_cast<const From*>(from) + at;
+    for (std::size_t i = 0; i + 64 <= n; i += 64) {
+      const char* ahead = reinterpret_cast<const char*>(source + i) + kAhead;
+      for (std::size_t b = 0; b < 64 * sizeof(From); b += 64) __builtin_prefetch(ahead + b);
+      convert_words<From, To>(source + i, buffer + i, 64);
+    }
+    convert_words<From, To>(source + n / 64 * 64, buffer + n / 64 * 64, n % 64);
+    copy_past_caches(reinterpret_cast<const char*>(buffer),
+                     reinterpret_cast<char*>(static_cast<To*>(to) + at), n * sizeof(To));
+  }
+}
+
+/// Calls body.operator()<From, To>() for the words' widths.
+template <typename Body>
+void with_words(int from_bytes, int to_bytes, Body body) {
+  const auto to = [&]<typename From>() {
+    if (to_bytes == 1) body.template operator()<From, std::uint8_t>();
+    if (to_bytes == 2) body.template operator()<From, std::uint16_t>();
+    if (to_bytes == 4) body.template operator()<From, std::uint32_t>();
+  };
+  if (from_bytes == 1) to.template operator()<std::uint8_t>();
+  if (from_bytes == 2) to.template operator()<std::uint16_t>();
+  if (from_bytes == 4) to.template operator()<std::uint32_t>();
 }
 
 void convert(const void* from, int from_bytes, void* to, int to_bytes, std::size_t count) {
-  if (from_bytes == 1) convert_from<std::uint8_t>(from, to, to_bytes, count);
-  if (from_bytes == 2) convert_from<std::uint16_t>(from, to, to_bytes, count);
-  if (from_bytes == 4) convert_from<std::uint32_t>(from, to, to_bytes, count);
+  with_words(from_bytes, to_bytes,
+             [&]<typename From, typename To>() { convert_words<From, To>(from, to, count); });
+}
+
+void convert_large(const void* from, int from_bytes, void* to, int to_bytes, std::size_t count) {
+  with_words(from_bytes, to_bytes,
+             [&]<typename From, typename To>() { convert_words_large<From, To>(from, to, count); });
 }
 
 }  // namespace
 
 const Limits& limits() {
-  static constexpr Limits kLimits{sgemm, convert};
+  static constexpr Limits kLimits{sgemm, convert, convert_large};
   return kLimits;
 }
 

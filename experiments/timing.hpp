@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <ctime>
 #include <functional>
 #include <vector>
 
@@ -18,9 +19,10 @@ struct Timed {
   Isa isa{};
   double work = 0;  ///< units that one call of `run` does
   std::function<void()> run;
+  bool several_threads = false;
   std::vector<double> seconds{};  ///< of each repeat but the first, which warms up
 
-  /// 1e9 units a second of wall time: quantile 0 the slowest repeat, 0.5 the median, 1 the fastest.
+  /// 1e9 units a second: quantile 0 the slowest repeat, 0.5 the median, 1 the fastest.
   double rate(double quantile) const {
     std::vector<double> sorted = seconds;
     std::ranges::sort(sorted);
@@ -28,6 +30,18 @@ struct Timed {
     return work / sorted[static_cast<std::size_t>((1 - quantile) * last + 0.5)] * 1e-9;
   }
 };
+
+/// Seconds of wall time or, of one thread, those that the thread has run: other work on the machine
+/// does not lengthen them.
+inline double now(bool several_threads) {
+#if defined(CLOCK_THREAD_CPUTIME_ID)
+  if (timespec t{}; !several_threads && clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0) {
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+  }
+#endif
+  const auto t = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(t).count();
+}
 
 /// Every trial in turn, then all of them again: what slows the machine down meets all alike. The
 /// ISA in force comes back.
@@ -41,10 +55,10 @@ void time_interleaved(std::vector<Trial>& trials, std::size_t repeats, const Arg
   for (std::size_t repeat = 0; repeat <= repeats; ++repeat) {
     for (Trial& trial : trials) {
       set_isa(trial.isa);
-      const auto start = std::chrono::steady_clock::now();
+      const double start = now(trial.several_threads);
       trial.run();
-      const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-      if (repeat != 0) trial.seconds.push_back(taken.count());
+      const double taken = now(trial.several_threads) - start;
+      if (repeat != 0) trial.seconds.push_back(taken);
       progress.step();
     }
   }

@@ -72,10 +72,10 @@ void cast_scalar(FloatFormat from, const void* source, FloatFormat to, void* tar
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint64_t code =
         code_of_container(from, load_container(source, from.container_bits(), i));
-    const std::uint64_t draw = is_stochastic(rules.rounding)
-                                   ? random_at(draws.seed, draws.first + i) &
-                                         ((std::uint64_t{1} << rules.random_bits) - 1)
-                                   : 0;
+    const std::uint64_t draw =
+        is_stochastic(rules.rounding)
+            ? random_at(draws.seed, draws.first + i) & ((std::uint64_t{1} << rules.random_bits) - 1)
+            : 0;
     store_container(target, to.container_bits(), i,
                     container_of_code(to, convert(from, code, to, rules, draw)));
   }
@@ -343,11 +343,14 @@ void decode(FloatFormat f, const void* codes, std::span<float> values) {
   // Nothing to round: what the decode loop gives is the result.
   const auto width = static_cast<std::size_t>(f.container_bits()) / 8;
   const auto loop = decoder32(kernels(), f);
-  blocks_of(values.size() * width, values.size(), values.data(), sizeof(float),
-            [&](std::size_t at, void* target, std::size_t n) {
-              loop(static_cast<const std::byte*>(codes) + at * width, static_cast<float*>(target),
-                   n, f);
-            });
+  const auto decode_some = [&](std::size_t at, void* target, std::size_t n) {
+    loop(static_cast<const std::byte*>(codes) + at * width, static_cast<float*>(target), n, f);
+  };
+  if (detail::is_fp32_prefix(f)) {
+    blocks_of(values.size() * width, values.size(), values.data(), sizeof(float), decode_some);
+  } else {  // arithmetic enough that going through a buffer costs more than it saves
+    decode_some(0, values.data(), values.size());
+  }
 }
 
 Rounding parse_rounding(std::string_view name) {

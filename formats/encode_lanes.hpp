@@ -3,10 +3,10 @@
 //
 // A number's magnitude is laid on the format's own grid with `fraction` = 23 - mantissa_bits bits
 // below it: w = grid point * 2^fraction + discarded fraction. For normal numbers w is the fp32
-// pattern itself under another exponent bias, one subtraction away; below emin the significand is
-// shifted down, and what falls off is kept as a sticky bit. Every rounding is then one addition to
-// w and one shift, the same for normal numbers and subnormals, carries into the next binade
-// included.
+// pattern itself under another exponent bias, one subtraction away; below emin the number is counted
+// in units of w's last place by one conversion to an integer, and roundings that ask for it keep
+// what falls off as a sticky bit. Every rounding is then one addition to w and one shift, the same
+// for normal numbers and subnormals, carries into the next binade included.
 //
 // Bounds. w < 2^31, being the pattern of a magnitude less a bias, and an addend below 2^fraction
 // does not carry out of 32 bits. fraction >= 2 leaves the sticky bit below the half. Stochastic

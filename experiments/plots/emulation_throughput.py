@@ -7,11 +7,16 @@ from style import COLORS, FAINT
 LIMIT = "eigen-sgemm"
 
 
+def labels(data):
+    return [name if name == LIMIT else f"{name} {form}"
+            for name, form in zip(data["profile"].tolist(), data["format"].tolist())]
+
+
 def draw_shape(axis, data, shape, profiles, runs, colors):
     height = 0.8 / len(runs)
     for place, (isa, threads) in enumerate(runs):
         part = data.where(shape=shape, isa=isa, threads=threads)
-        at = [profiles.index(name) for name in part["profile"].tolist()]
+        at = [profiles.index(name) for name in labels(part)]
         at = np.array(at) + (place - (len(runs) - 1) / 2) * height
         rate = part["rate"]
         spread = np.maximum(0, [rate - part["rate_slowest"], part["rate_fastest"] - rate])
@@ -32,13 +37,12 @@ def draw_shape(axis, data, shape, profiles, runs, colors):
 
 def draw(data):
     shapes = data.values("shape")
-    profiles = [LIMIT] + [name for name in data.values("profile") if name != LIMIT]
+    profiles = list(dict.fromkeys(labels(data)))
     runs = [(isa, threads) for isa in data.values("isa") for threads in data.values("threads")]
     fig, axes = style.figure(
         "How fast is a GEMM emulated bit for bit?",
         "Median of interleaved runs in wall time, with the slowest and the fastest; operands "
-        f"{data.values('format')[-1].upper()}, N(0, 1). The limit is Eigen's FP32 product, "
-        "compiled for the same instruction set.",
+        "N(0, 1). The limit is Eigen's FP32 product, compiled for the same instruction set.",
         (4.6 * len(shapes) + 1.6, 2.6 + 0.24 * len(runs) * len(profiles)), ncols=len(shapes),
         sharey=True, squeeze=False)
     for axis, shape in zip(axes[0], shapes):

@@ -8,7 +8,7 @@ def label_of(data, i):
 
 def draw(data):
     sources, isas = data.values("source"), data.values("isa")
-    wanted = [name for name in data.values("recipe") if name != "limit"]
+    wanted = [name for name in data.values("recipe") if not name.startswith("limit")]
     parts = [data.where(recipe=name).columns for name in wanted]
     rows = style.Data.of({name: [cell for part in parts for cell in part[name].tolist()]
                           for name in data.columns}, data.small_print)
