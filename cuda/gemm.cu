@@ -1,6 +1,5 @@
-// The host's side of the GEMM: what was asked, checked; tensor maps; the choice of a tile; a launch.
-#include "binade/cuda/gemm.hpp"
-
+// The host's side of the GEMM: what was asked, checked; tensor maps; the choice of a tile; a
+// launch.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -8,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "binade/cuda/gemm.hpp"
 #include "binade/cuda/memory.hpp"
 #include "check.cuh"
 #include "gemm_variants.cuh"
@@ -127,9 +127,9 @@ cudaLaunchConfig_t configure(const GemmVariant& v, int clusters, cudaLaunchAttri
 }
 
 int ask_resident_clusters(const GemmVariant& v, int device) {
-  check(cudaFuncSetAttribute(v.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             v.dynamic_bytes),
-        "shared memory of the GEMM");
+  check(
+      cudaFuncSetAttribute(v.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, v.dynamic_bytes),
+      "shared memory of the GEMM");
   cudaLaunchAttribute attribute{};
   const cudaLaunchConfig_t config =
       configure(v, multiprocessors(device) / v.cluster_size(), attribute);
@@ -179,7 +179,7 @@ struct Plan {
     const double brought = (v.rows / v.cluster_cols + v.cols / v.cluster_rows) * kBlockK;
     const double block = std::max({operations, (filled + read) / 128, brought / 32});
     const double rounds = std::ceil(static_cast<double>(tiles()) / resident);
-    return rounds * (k_blocks * block + (v.overlap == Overlap::kTiles ? 0 : kTileOverhead));
+    return rounds * (k_blocks * block + kTileOverhead);
   }
 
  private:
@@ -214,9 +214,9 @@ class ReadableOperand {
     if (is_aligned(data, stride)) return;
     stride_ = (k + 15) / 16 * 16;
     check(cudaMallocAsync(&copy_, rows * stride_, nullptr), "a copy with aligned rows");
-    check(cudaMemcpy2DAsync(copy_, stride_, data, stride, k, rows, cudaMemcpyDeviceToDevice,
-                            nullptr),
-          "a copy with aligned rows");
+    check(
+        cudaMemcpy2DAsync(copy_, stride_, data, stride, k, rows, cudaMemcpyDeviceToDevice, nullptr),
+        "a copy with aligned rows");
     data_ = copy_;
   }
   ReadableOperand(const ReadableOperand&) = delete;
@@ -226,8 +226,8 @@ class ReadableOperand {
   }
 
   CUtensorMap map(std::size_t rows, std::size_t k, int box_rows) const {
-    return tensor_map({CU_TENSOR_MAP_DATA_TYPE_UINT8, 1, data_, rows, k, stride_, box_rows,
-                       kBlockK});
+    return tensor_map(
+        {CU_TENSOR_MAP_DATA_TYPE_UINT8, 1, data_, rows, k, stride_, box_rows, kBlockK});
   }
 
  private:
@@ -258,9 +258,9 @@ GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const Rea
   args.d_mapped = is_aligned(call.d, call.d_stride * static_cast<std::size_t>(bytes));
   if (args.d_mapped) {
     const auto map = [&](int cols) {
-      return tensor_map({args.bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
-                                   : CU_TENSOR_MAP_DATA_TYPE_FLOAT32,
-                         bytes, call.d, call.m, call.n, call.d_stride, 16, cols});
+      return tensor_map(
+          {args.bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32, bytes,
+           call.d, call.m, call.n, call.d_stride, 16, cols});
     };
     args.d = map(128 / bytes);
     const int tail = v.cols % (128 / bytes);
@@ -281,10 +281,9 @@ std::string name_of(const GemmVariant& v) {
   return std::to_string(v.rows) + "x" + std::to_string(v.cols) +
          (v.overlap == Overlap::kParts   ? " in parts"
           : v.overlap == Overlap::kTurns ? " in turns"
-          : v.overlap == Overlap::kTiles ? " tiles in turn"
-                                         : "") + ", cluster " +
-         std::to_string(v.cluster_rows) + "x" + std::to_string(v.cluster_cols) + ", " +
-         std::to_string(v.stages) + " stages";
+                                         : "") +
+         ", cluster " + std::to_string(v.cluster_rows) + "x" + std::to_string(v.cluster_cols) +
+         ", " + std::to_string(v.stages) + " stages";
 }
 
 }  // namespace
@@ -309,8 +308,8 @@ std::vector<GemmTileInfo> gemm_tiles(const DeviceGemm& asked) {
   for (const GemmVariant& v : variants_for(call)) {
     cudaFuncAttributes attributes{};
     check(cudaFuncGetAttributes(&attributes, v.kernel), "attributes of gemm_kernel");
-    list.push_back({name_of(v), v.rows, v.cols, v.stages, attributes.numRegs,
-                    attributes.localSizeBytes});
+    list.push_back(
+        {name_of(v), v.rows, v.cols, v.stages, attributes.numRegs, attributes.localSizeBytes});
   }
   return list;
 }

@@ -21,10 +21,7 @@ const std::vector<GemmVariant>& gemm_variants_e4m3() {
       // one chain over all of K
       tile<2, 256, 0, kNone, 2>(),
       tile<2, 320, 0, kParts, 2>(),
-      tile<2, 192, 0, kTiles, 2>(),
-      tile<2, 176, 0, kTiles, 2>(),
       tile<2, 176, 0, kNone, 2>(),
-      tile<2, 128, 0, kTiles, 2>(),
       tile<1, 56, 0, kNone, 1, 2>(),
       tile<1, 80, 0, kNone, 1, 2>(),
       tile<1, 80, 0, kNone, 1, 4>(),

@@ -1,5 +1,5 @@
 // The GEMM kernel: one warp brings tiles of A and B through the copy engine into a ring of stages,
-// one or two warpgroups multiply what has arrived. Blocks stay and walk over D.
+// one to three warpgroups multiply what has arrived. Blocks stay and walk over D.
 //
 // The bits come from the order alone: a chain starts from zero (scale-d 0), its k ascends, and its
 // result joins the FP32 sum of its place in the order of the chains. Neither the tile nor the ring
@@ -28,7 +28,8 @@ __device__ void produce(const GemmArguments& args, const GemmShared<Tile>& share
   for (int row, col; walk.next(row, col);) {
     at.start_tile();
     for (int block = 0; block < args.k_blocks; ++block, at.advance()) {
-      while (!ptx::mbarrier_try_wait(ptx::shared_address(shared.empty(at.stage)), at.parity() ^ 1)) {
+      while (
+          !ptx::mbarrier_try_wait(ptx::shared_address(shared.empty(at.stage)), at.parity() ^ 1)) {
       }
       ptx::Barrier* full = shared.full(at.stage);
       ptx::mbarrier_arrive_expect(full, Tile::kStageBytes);
@@ -52,8 +53,8 @@ __device__ void produce(const GemmArguments& args, const GemmShared<Tile>& share
 /// What a scale that is not there is read from.
 __device__ constexpr float kOne = 1.0f;
 
-/// The factors of a promotion, fl(sa * sb), for this thread's two rows and the blocks of 128 columns
-/// that the tile meets; read one block ahead.
+/// The factors of a promotion, fl(sa * sb), for this thread's two rows and the blocks of 128
+/// columns that the tile meets; read one block ahead.
 template <class Tile>
 class PromotionScales {
  public:
@@ -120,10 +121,9 @@ class Consumer {
   __device__ Consumer(const GemmArguments& args, const GemmShared<Tile>& shared, int warpgroup)
       : args_(args),
         shared_(shared),
-        warpgroup_(warpgroup),
         warp_(static_cast<int>(threadIdx.x) / 32),
         lane_(static_cast<int>(threadIdx.x) % 32),
-        a_(ptx::tile_address(shared.a(0)) + (kInTurn ? 0 : warpgroup * kRowBlock)),
+        a_(ptx::tile_address(shared.a(0)) + warpgroup * kRowBlock),
         b_(ptx::tile_address(shared.b(0))),
         full_(ptx::shared_address(shared.full(0))),
         empty_(ptx::map_to_block(shared.empty(0), lane_ % Tile::kClusterSize)) {}
@@ -131,30 +131,22 @@ class Consumer {
   __device__ void run() {
     Epilogue<Tile> epilogue(args_, shared_.staging(warp_));
     TileWalk<Tile> walk(args_);
-    for (int tile = 0, row, col; walk.next(row, col); ++tile) {
-      if (kInTurn && tile % Tile::kConsumers != warpgroup_) {
-        at_.skip_tile(args_.k_blocks);
-        continue;
-      }
-      Sums sums[Tile::kHeight];
-      const int first_row = row + 16 * (kInTurn ? warp_ % 4 : warp_);
+    for (int row, col; walk.next(row, col);) {
+      Sums sums;
+      const int first_row = row + 16 * warp_;
       at_.start_tile();
       if constexpr (Tile::kPromotes) {
-        accumulate_promoted(sums[0], first_row, col);
+        accumulate_promoted(sums, first_row, col);
       } else {
         accumulate(sums);
       }
-#pragma unroll
-      for (int i = 0; i < Tile::kHeight; ++i) {
-        epilogue.run(sums[i], first_row + i * kRowsOfWarpgroup, col);
-      }
+      epilogue.run(sums, first_row, col);
     }
     epilogue.finish();
   }
 
  private:
   static constexpr int kSteps = kBlockK / 32;
-  static constexpr bool kInTurn = Tile::kOverlap == Overlap::kTiles;
   static constexpr int kRowBlock = kRowsOfWarpgroup * kBlockK / 16;  ///< of A, as tile_address
   static constexpr int kPartRegisters = Tile::kPartCols / 2;
   using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, Tile::kPartCols>;
@@ -176,8 +168,7 @@ class Consumer {
   }
 
   /// The c-th chain of a part of a stage, or what the stage adds to one that has begun.
-  __device__ void issue(Chain& chain, int ahead, int part, int c, bool begun,
-                        int row_block = 0) const {
+  __device__ void issue(Chain& chain, int ahead, int part, int c, bool begun) const {
     constexpr int kCount = Tile::kPromotes ? kSteps / Tile::kChains : kSteps;
     const std::uint32_t stage = (at_.stage + ahead) * (Tile::kStageBytes / 16);
     ptx::pin(chain);
@@ -185,7 +176,7 @@ class Consumer {
 #pragma unroll
     for (int step = 0; step < kCount; ++step) {
       const std::uint32_t k = (c * kCount + step) * 2;  // 32 bytes a step
-      Mma::run(chain, ptx::tile_descriptor(a_ + stage + row_block * kRowBlock + k),
+      Mma::run(chain, ptx::tile_descriptor(a_ + stage + k),
                ptx::tile_descriptor(b_ + stage + part * (Tile::kPartCols * kBlockK / 16) + k),
                step > 0 || begun);
     }
@@ -194,24 +185,20 @@ class Consumer {
   }
 
   /// One chain over all of K: while a block is multiplied, the one before is released.
-  __device__ void accumulate(Sums (&sums)[Tile::kHeight]) {
+  __device__ void accumulate(Sums& sums) {
     int previous = 0;
     for (int block = 0; block < args_.k_blocks; ++block, at_.advance()) {
       wait_full(0);
 #pragma unroll
-      for (int i = 0; i < Tile::kHeight; ++i) {
-#pragma unroll
-        for (int part = 0; part < Tile::kParts; ++part) {
-          issue(part_of(sums[i], part), 0, part, 0, block > 0, i);
-        }
+      for (int part = 0; part < Tile::kParts; ++part) {
+        issue(part_of(sums, part), 0, part, 0, block > 0);
       }
-      ptx::wgmma_wait<Tile::kHeight * Tile::kParts>();
+      ptx::wgmma_wait<Tile::kParts>();
       if (block > 0) release(previous);
       previous = at_.stage;
     }
     ptx::wgmma_wait<0>();
-#pragma unroll
-    for (Sums& s : sums) ptx::pin(s);
+    ptx::pin(sums);
     release(previous);
   }
   static __device__ Chain& part_of(Sums& sums, int part) {
@@ -311,8 +298,8 @@ class Consumer {
       const bool first = Tile::kScaleSpan == 1 || begin + part * kGroups + j < 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const float factor = first ? scales.factor(i / 2, 0)
-                                   : scales.factor(i / 2, Tile::kScaleSpan - 1);
+        const float factor =
+            first ? scales.factor(i / 2, 0) : scales.factor(i / 2, Tile::kScaleSpan - 1);
         float& sum = sums[part * kPartRegisters + 4 * j + i];
         sum = __fmaf_rn(factor, chain[4 * j + i], sum);
       }
@@ -321,7 +308,7 @@ class Consumer {
 
   const GemmArguments& args_;
   const GemmShared<Tile>& shared_;
-  const int warpgroup_, warp_, lane_;
+  const int warp_, lane_;
   const std::uint32_t a_, b_;         ///< of stage 0, as tile_address
   const std::uint32_t full_, empty_;  ///< its barriers; `empty` of this lane's block of the cluster
   RingPlace<Tile> at_;
@@ -335,7 +322,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < Tile::kStages; ++stage) {
       ptx::mbarrier_init(shared.full(stage), 1);
-      ptx::mbarrier_init(shared.empty(stage), 4 * Tile::kReaders * Tile::kClusterSize);
+      ptx::mbarrier_init(shared.empty(stage), 4 * Tile::kConsumers * Tile::kClusterSize);
     }
     ptx::mbarrier_init_fence();
   }

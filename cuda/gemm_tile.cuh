@@ -18,8 +18,8 @@ struct GemmArguments {
   CUtensorMap a, b, d;
   CUtensorMap d_tail;  ///< boxes for what a tile's columns leave beyond whole boxes of d
   int m, n;
-  int k_blocks;          ///< blocks of 128 along K, the last one padded with zeros
-  int promotion_blocks;  ///< of them between promotions
+  int k_blocks;                    ///< blocks of 128 along K, the last one padded with zeros
+  int promotion_blocks;            ///< of them between promotions
   int cluster_rows, cluster_cols;  ///< the grid of clusters' tiles that covers D
   GemmScaling scaling;
   DeviceScales scale_a, scale_b;
@@ -41,15 +41,13 @@ enum class Overlap {
   kNone,   ///< nothing: other warpgroups keep them busy
   kParts,  ///< the columns in two parts: one is promoted while the other is multiplied
   kTurns,  ///< the next chain is multiplied while the last is promoted; only chains within a block
-  kTiles,  ///< two consumers take whole tiles in turn: one stores its own while the other multiplies
 };
 
-/// One block computes D[64 kConsumers, kCols] at a time, each consumer warpgroup 64 rows of it, or
-/// all of them in turn.
+/// One block computes D[64 kConsumers, kCols] at a time, each consumer warpgroup 64 rows of it.
 ///
-/// kChains: 0 for one chain over all of K; else the chains in a block of 128 (1, 2, 4). A cluster is
-/// kClusterRows x kClusterCols blocks; blocks in a column of it share the tile of B, those in a row
-/// the tile of A.
+/// kChains: 0 for one chain over all of K; else the chains in a block of 128 (1, 2, 4). A cluster
+/// is kClusterRows x kClusterCols blocks; blocks in a column of it share the tile of B, those in a
+/// row the tile of A.
 template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf,
           Overlap kOverlapOf = Overlap::kNone, int kClusterRowsOf = 1, int kClusterColsOf = 1>
 struct GemmTile {
@@ -63,9 +61,6 @@ struct GemmTile {
   static constexpr int kParts = kOverlap == Overlap::kParts ? 2 : 1;
   static constexpr int kAccumulators = kOverlap == Overlap::kNone ? 1 : 2;
   static constexpr int kRows = kConsumers * kRowsOfWarpgroup;
-  /// Consumers that read a stage, and the blocks of 64 rows that each multiplies.
-  static constexpr int kReaders = kOverlap == Overlap::kTiles ? 1 : kConsumers;
-  static constexpr int kHeight = kConsumers / kReaders;
   static constexpr int kClusterSize = kClusterRows * kClusterCols;
   static constexpr int kThreads = (kConsumers + 1) * 128;
   static constexpr int kPartCols = kCols / kParts;
@@ -83,7 +78,7 @@ struct GemmTile {
 
   static_assert(!kPromotes || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
   static_assert(kStages >= 3 && kStages < 32);
-  static_assert(kPromotes ? kOverlap != Overlap::kTiles : kOverlap != Overlap::kTurns);
+  static_assert(kPromotes || kOverlap != Overlap::kTurns);
   static_assert(kCols % (8 * kParts) == 0 && kPartCols <= 256, "widths that wgmma has");
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");
@@ -118,11 +113,6 @@ struct RingPlace {
   std::uint32_t parities = 0;  ///< a bit a stage
 
   __device__ void start_tile() { stage = 0; }
-  /// As if a tile of so many blocks had been read.
-  __device__ void skip_tile(int blocks) {
-    if (blocks / Tile::kStages % 2 != 0) parities ^= (1u << Tile::kStages) - 1;
-    parities ^= (1u << blocks % Tile::kStages) - 1;
-  }
   __device__ std::uint32_t parity(int ahead = 0) const { return parities >> (stage + ahead) & 1; }
   __device__ void advance(int count = 1) {
     parities ^= ((1u << count) - 1) << stage;

@@ -171,6 +171,7 @@ Experiment device_quantize_throughput() {
   };
   e.measures_time = true;
   e.needs_device = true;
+  e.keeps_figure = true;
   e.run = run;
   return e;
 }

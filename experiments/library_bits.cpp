@@ -339,6 +339,7 @@ Experiment library_bits() {
       {"explained_by", "", "what gives the bits: the profile, or what diagnose found"},
   };
   e.needs_device = true;
+  e.keeps_figure = true;
   e.run = run;
   return e;
 }

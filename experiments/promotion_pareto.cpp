@@ -212,6 +212,7 @@ Experiment promotion_pareto() {
   e.takes_tensor = true;
   e.measures_time = true;
   e.needs_device = true;
+  e.keeps_figure = true;
   e.run = run;
   return e;
 }

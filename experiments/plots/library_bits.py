@@ -23,7 +23,7 @@ def cell(axis, column, row, part):
     below = f"{len(whole)} of {len(algorithms)} algorithms" if others else \
         f"{len(algorithms)} algorithms" if len(algorithms) > 1 else ""
     if (part["split"] > 1).any():
-        below += ", split K too"
+        below += (", " if below else "") + "split K too"
     axis.add_patch(Rectangle((column - 0.47, row - 0.44), 0.94, 0.88, zorder=0,
                              color="#f6e2d3" if others else "#dbeaf4"))
     axis.annotate(f"{100 * best:.3g} %", (column, row), xytext=(0, 5 if below else 0), ha="center",

@@ -26,7 +26,7 @@ def draw_shape(axis, data, shape, colors):
     line = part.where(distribution=top)
     for interval, rate in zip(line["interval"], line["rate"]):
         error = part.where(interval=interval)["max_over_mean"].max()
-        axis.annotate(interval_name(interval), (rate, error), xytext=(0, 7), ha="center",
+        axis.annotate(interval_name(interval), (rate, error), xytext=(-5, 5), ha="right",
                       textcoords="offset points", fontsize=8.5, color=FAINT)
     axis.set_yscale("log")
     style.percent(axis.yaxis)

@@ -177,7 +177,7 @@ TEST_CASE("arrays that do not start at a multiple of 16 bytes", "[small]") {
   cuda::DeviceArray codes(m.x.size() + 1), scales(want.scales.size() * sizeof(float));
   cuda::Quantizer quantizer(kFp32Format, m.rows, m.cols, r, {1, 128}, ScaleType::kFp32,
                             E4M3::format);
-  CHECK(std::string(quantizer.kernel()) == "warp");
+  CHECK(std::string(quantizer.kernel()) == "one pass");
   quantizer.run(x.as<float>() + 1, {codes.as<std::uint8_t>() + 1, scales.as<float>()});
   std::vector<std::uint8_t> got(codes.size());
   codes.download(got.data(), got.size());

@@ -20,7 +20,7 @@ def run_point(name: str, values: dict[str, str], tensor: Any, tensor_b: Any,
               threads: int) -> tuple[list[list[Any]], list[str]]:
     """One grid point, wherever it runs: rows and notes."""
     record = _core.Experiment.find(name)
-    return record.run(values, False, tensor, tensor_b, None, threads, None)
+    return record.run(values, False, tensor, tensor_b, {}, threads, None)
 
 
 def axis(name: str, values: Any, text: Callable[[Any], str]) -> tuple[str, list[str]]:
