@@ -188,6 +188,7 @@ Experiment cast_throughput() {
        "median rate over the faster limit's for the same widths, length and ISA"},
   };
   e.measures_time = true;
+  e.keeps_figure = true;
   e.run = run;
   return e;
 }

@@ -220,6 +220,7 @@ Experiment emulation_throughput() {
       {"share_of_sgemm", "", "median rate over that of eigen-sgemm on the same ISA and threads"},
   };
   e.measures_time = true;
+  e.keeps_figure = true;
   e.run = run;
   return e;
 }

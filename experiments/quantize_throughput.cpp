@@ -141,6 +141,7 @@ Experiment quantize_throughput() {
       {"share_of_limit", "", "median rate over the faster limit's for the same source and ISA"},
   };
   e.measures_time = true;
+  e.keeps_figure = true;
   e.run = run;
   return e;
 }
