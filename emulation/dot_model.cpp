@@ -270,7 +270,8 @@ void dot(const Instruction& instruction, const void* a, const void* b, const voi
   if (threads < 0) refuse(instruction, "threads", "is " + std::to_string(threads));
   const DotPlan plan = make_dot_plan(instruction);
   constexpr std::size_t kSmall = 1 << 14;  // products that are done before a team has gathered
-  const int team = threads > 0 ? threads : rows * k < kSmall ? 1 : omp_get_max_threads();
+  const int asked = threads > 0 ? threads : rows * k < kSmall ? 1 : omp_get_max_threads();
+  const int team = static_cast<int>(std::min<std::size_t>(asked, rows / 16 + 1));
   constexpr std::size_t kFew = 8;  // rows that are done before lanes are ready
   const std::size_t a_bytes = k * static_cast<std::size_t>(instruction.a.container_bits()) / 8;
   const std::size_t b_bytes = k * static_cast<std::size_t>(instruction.b.container_bits()) / 8;

@@ -119,7 +119,7 @@ Work emulated(const std::string& name, const Operands& x, Shape s, FloatFormat f
 /// Small products are done several times in a run, so that the clock can tell.
 Trial make_trial(Isa isa, std::string profile, std::string format, Shape s, int threads,
                  const Work& work) {
-  const double calls = std::max(1.0, std::floor(0x1p22 / work.products));
+  const double calls = std::max(1.0, std::floor(0x1p20 / work.products));
   return {{isa, calls * work.products,
            [once = work.once, calls] {
              for (double i = 0; i < calls; ++i) once();
