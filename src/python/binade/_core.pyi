@@ -7,12 +7,24 @@ import collections.abc
 import numpy.typing
 import typing
 import typing_extensions
-__all__: list[str] = ['Claim', 'Column', 'DLPackArray', 'Device', 'DotStep', 'DotTerm', 'ErrorPart', 'ErrorSplit', 'Experiment', 'FloatFormat', 'GemmProfile', 'Instruction', 'ModelDimensions', 'Operand', 'Parameter', 'Quantized', 'ScaleRecipe', 'Sweep', 'TERM_C', 'TERM_CHAIN', 'attention_bill', 'cache_bill', 'cache_layout_names', 'cast', 'cast_defaults', 'catalog_names', 'claims', 'decode_bill', 'default_element', 'default_treatments', 'device_names', 'diagnose', 'dot', 'element_format', 'element_name', 'error_metrics', 'exchange_bill', 'experiment_names', 'format_source', 'gemm', 'has_device', 'indexer_crossover', 'instruction_names', 'isa', 'model_names', 'nan_rule_names', 'overflow_names', 'parse_axis', 'probe', 'probe_recorded', 'profile_names', 'quantize', 'recipe_names', 'round_to', 'rounding_names', 'set_isa', 'split_error', 'state_bill', 'state_recipe_names', 'study', 'study_columns', 'study_files', 'supported_isas', 'token_flops', 'trace_dot', 'training_bill', 'version']
+__all__: list[str] = ['Claim', 'Column', 'CudaEmulatedGemm', 'CudaQuantizer', 'DLPackArray', 'Device', 'DeviceOperand', 'DotStep', 'DotTerm', 'ErrorPart', 'ErrorSplit', 'Experiment', 'FloatFormat', 'GemmProfile', 'GemmRule', 'Instruction', 'ModelDimensions', 'NoDevice', 'Operand', 'Parameter', 'Quantized', 'ScaleRecipe', 'Sweep', 'TERM_C', 'TERM_CHAIN', 'TensorRule', 'TrainingRecipe', 'attention_bill', 'cache_bill', 'cache_layout_names', 'cast', 'cast_defaults', 'catalog_names', 'claims', 'cuda_cast', 'cuda_devices', 'cuda_gemm', 'cuda_require', 'cuda_synchronize', 'decode_bill', 'default_element', 'default_treatments', 'device_names', 'diagnose', 'dot', 'element_format', 'element_name', 'error_metrics', 'exchange_bill', 'experiment_names', 'format_source', 'gemm', 'has_device', 'indexer_crossover', 'instruction_names', 'isa', 'model_names', 'nan_rule_names', 'overflow_names', 'parse_axis', 'probe', 'probe_recorded', 'profile_names', 'quantize', 'recipe_names', 'round_to', 'rounding_names', 'scale_grid', 'set_isa', 'split_error', 'state_bill', 'state_recipe_names', 'study', 'study_columns', 'study_files', 'supported_isas', 'token_flops', 'trace_dot', 'training_bill', 'training_recipe_names', 'version']
 class DLPackArray:
     """
-    A tensor on the host, taken over from a DLPack capsule.
+    A tensor taken over from a DLPack capsule; a buffer where the host can read it.
     """
     def __init__(self, capsule: typing_extensions.CapsuleType) -> None:
+        ...
+    @property
+    def address(self) -> int:
+        ...
+    @property
+    def contiguous(self) -> bool:
+        ...
+    @property
+    def device(self) -> tuple[int, int]:
+        ...
+    @property
+    def shape(self) -> list[int]:
         ...
     @property
     def type(self) -> str:
@@ -321,7 +333,7 @@ class Experiment:
     @staticmethod
     def find(name: str) -> Experiment:
         ...
-    def run(self, given: collections.abc.Mapping[str, str], smoke: bool, tensor: tuple[str, numpy.typing.NDArray[typing.Any], typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex] | None, second_tensor: tuple[str, numpy.typing.NDArray[typing.Any], typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex] | None, threads: typing.SupportsInt | typing.SupportsIndex, progress: collections.abc.Callable[[int, int], None] | None) -> tuple[list[list[str | int | float]], list[str]]:
+    def run(self, given: collections.abc.Mapping[str, str], smoke: bool, tensor: tuple[str, numpy.typing.NDArray[typing.Any], typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex] | None, second_tensor: tuple[str, numpy.typing.NDArray[typing.Any], typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex] | None, layer: collections.abc.Mapping[str, tuple[str, numpy.typing.NDArray[typing.Any], typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]], threads: typing.SupportsInt | typing.SupportsIndex, progress: collections.abc.Callable[[int, int], None] | None) -> tuple[list[list[str | int | float]], list[str]]:
         ...
     @property
     def columns(self) -> list[Column]:
@@ -340,6 +352,9 @@ class Experiment:
         ...
     @property
     def source(self) -> str:
+        ...
+    @property
+    def takes_layer(self) -> bool:
         ...
     @property
     def takes_tensor(self) -> bool:
@@ -463,6 +478,119 @@ class Sweep:
     @property
     def size(self) -> int:
         ...
+class TensorRule:
+    """
+    How a tensor enters a GEMM, or waits between two.
+    """
+    def __repr__(self) -> str:
+        ...
+    def __str__(self) -> str:
+        ...
+    @property
+    def delayed(self) -> bool:
+        ...
+    @property
+    def format(self) -> str:
+        ...
+    @property
+    def granularity(self) -> str:
+        ...
+    @property
+    def is_scaled(self) -> bool:
+        ...
+    @property
+    def quantizer(self) -> str:
+        ...
+    @property
+    def scale_type(self) -> str:
+        ...
+class GemmRule:
+    """
+    D = L R^T: formats, order of operations, output.
+    """
+    @property
+    def left(self) -> TensorRule:
+        ...
+    @property
+    def output(self) -> str:
+        ...
+    @property
+    def profile(self) -> str:
+        ...
+    @property
+    def promotion_interval(self) -> int:
+        ...
+    @property
+    def right(self) -> TensorRule:
+        ...
+class TrainingRecipe:
+    """
+    The GEMMs of a linear layer in training.
+    """
+    @staticmethod
+    def find(name: str) -> TrainingRecipe:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def instruction(self, rule: GemmRule) -> Instruction:
+        ...
+    @property
+    def dgrad(self) -> GemmRule:
+        ...
+    @property
+    def forward(self) -> GemmRule:
+        ...
+    @property
+    def fraction_bits(self) -> int:
+        ...
+    @property
+    def name(self) -> str:
+        ...
+    @property
+    def saved_attention_output(self) -> TensorRule:
+        ...
+    @property
+    def saved_input(self) -> TensorRule:
+        ...
+    @property
+    def saved_swiglu_input(self) -> TensorRule:
+        ...
+    @property
+    def source(self) -> str:
+        ...
+    @property
+    def summary(self) -> str:
+        ...
+    @property
+    def wgrad(self) -> GemmRule:
+        ...
+    @property
+    def wide(self) -> list[tuple[str, str]]:
+        ...
+class NoDevice(RuntimeError):
+    pass
+class CudaQuantizer:
+    """
+    A quantiser of matrices of one shape.
+    """
+    def __init__(self, source: FloatFormat, rows: typing.SupportsInt | typing.SupportsIndex, cols: typing.SupportsInt | typing.SupportsIndex, recipe: ScaleRecipe, granularity: str, scale_type: str, element: FloatFormat) -> None:
+        ...
+    def run(self, x: typing.SupportsInt | typing.SupportsIndex, codes: typing.SupportsInt | typing.SupportsIndex, scales: typing.SupportsInt | typing.SupportsIndex, transposed_codes: typing.SupportsInt | typing.SupportsIndex, transposed_scales: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class DeviceOperand:
+    """
+    Codes in device memory and perhaps their scales.
+    """
+    def __init__(self, format: FloatFormat, codes: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, k: typing.SupportsInt | typing.SupportsIndex, scales: typing.SupportsInt | typing.SupportsIndex, scale_rows: typing.SupportsInt | typing.SupportsIndex, scale_cols: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class CudaEmulatedGemm:
+    """
+    An emulated GEMM of one shape.
+    """
+    def __init__(self, profile: GemmProfile, a: DeviceOperand, b: DeviceOperand, output: FloatFormat, promotion_interval: typing.SupportsInt | typing.SupportsIndex | None, instruction: Instruction | None) -> None:
+        ...
+    def run(self, a: DeviceOperand, b: DeviceOperand, d: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
 def attention_bill(model: ModelDimensions, context: typing.SupportsInt | typing.SupportsIndex) -> list[tuple[str, float]]:
     ...
 def cache_bill(model: ModelDimensions, layout: str, context: typing.SupportsInt | typing.SupportsIndex, layers: typing.SupportsInt | typing.SupportsIndex) -> list[tuple[str, float]]:
@@ -476,6 +604,16 @@ def cast_defaults() -> list[tuple[str, str | int]]:
 def catalog_names() -> list[str]:
     ...
 def claims() -> list[Claim]:
+    ...
+def cuda_cast(source_format: FloatFormat, source: typing.SupportsInt | typing.SupportsIndex, target_format: FloatFormat, target: typing.SupportsInt | typing.SupportsIndex, count: typing.SupportsInt | typing.SupportsIndex, overflow: str) -> None:
+    ...
+def cuda_devices() -> str:
+    ...
+def cuda_gemm(profile: GemmProfile, a: DeviceOperand, b: DeviceOperand, output: FloatFormat, d: typing.SupportsInt | typing.SupportsIndex, promotion_interval: typing.SupportsInt | typing.SupportsIndex | None) -> None:
+    ...
+def cuda_require() -> None:
+    ...
+def cuda_synchronize() -> None:
     ...
 def decode_bill(model: ModelDimensions, weights: str, layout: str, context: typing.SupportsInt | typing.SupportsIndex, sparse: bool, bandwidth: typing.SupportsFloat | typing.SupportsIndex) -> list[tuple[str, float]]:
     ...
@@ -541,6 +679,8 @@ def round_to(format: FloatFormat, source: numpy.typing.NDArray[typing.Any], targ
     ...
 def rounding_names() -> list[str]:
     ...
+def scale_grid(rows: typing.SupportsInt | typing.SupportsIndex, cols: typing.SupportsInt | typing.SupportsIndex, granularity: str) -> tuple[int, int]:
+    ...
 def set_isa(name: str) -> None:
     ...
 def split_error(a: numpy.typing.NDArray[typing.Any], b: numpy.typing.NDArray[typing.Any], rows_a: typing.SupportsInt | typing.SupportsIndex, rows_b: typing.SupportsInt | typing.SupportsIndex, k: typing.SupportsInt | typing.SupportsIndex, recipe: ScaleRecipe, scale_type: str | None, profile: GemmProfile, element: FloatFormat, output: FloatFormat, threads: typing.SupportsInt | typing.SupportsIndex) -> ErrorSplit:
@@ -562,6 +702,8 @@ def token_flops(model: ModelDimensions, context: typing.SupportsInt | typing.Sup
 def trace_dot(instruction: Instruction, a: numpy.typing.NDArray[typing.Any], b: numpy.typing.NDArray[typing.Any], c: numpy.typing.NDArray[typing.Any], k: typing.SupportsInt | typing.SupportsIndex) -> tuple[list[DotStep], int]:
     ...
 def training_bill(flops_per_token: typing.SupportsFloat | typing.SupportsIndex, tokens: typing.SupportsFloat | typing.SupportsIndex, devices: typing.SupportsFloat | typing.SupportsIndex, peak_flops: typing.SupportsFloat | typing.SupportsIndex, utilisation: typing.SupportsFloat | typing.SupportsIndex) -> list[tuple[str, float]]:
+    ...
+def training_recipe_names() -> list[str]:
     ...
 TERM_C: int = -1
 TERM_CHAIN: int = -2
