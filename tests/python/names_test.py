@@ -10,9 +10,10 @@ from binade import _core
 
 #: Options whose Python name differs: `from` is a keyword; a model card goes where names go.
 RENAMED = {"from": "source", "model": "instruction"}
-#: What only files need, what only arrays have, and what every command takes before its own options.
+#: What only files need, what only arrays have, what is a module in Python (binade.cuda), and what
+#: every command takes before its own options.
 OUTPUTS = {"codes", "scales", "scale_codes", "row", "out", "plot", "help",
-           "json", "sweep"}
+           "json", "sweep", "device"}
 GLOBAL = {"threads"}
 OPERANDS = {"x", "a", "b", "c", "d", "codes"}
 
