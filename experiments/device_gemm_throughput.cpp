@@ -14,6 +14,7 @@
 #include "binade/formats/cast.hpp"
 #include "binade/formats/catalog.hpp"
 #include "cublaslt.hpp"
+#include "device_gemm.hpp"
 #include "sampling.hpp"
 #include "support.hpp"
 
@@ -25,54 +26,10 @@ using cuda::DeviceArray;
 using cuda::DeviceGemm;
 using cuda::GemmScaling;
 
-struct Shape {
-  std::size_t m = 0, n = 0, k = 0;
-};
-
-/// "4096x2112x7168": M, N, K.
-Shape parse_shape(const std::string& text) {
-  Shape shape;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%zux%zux%zu%c", &shape.m, &shape.n, &shape.k, &rest) != 3 ||
-      shape.m == 0 || shape.n == 0 || shape.k == 0) {
-    throw std::invalid_argument("parameter shapes: found '" + text + "', expected MxNxK");
-  }
-  return shape;
-}
-
-struct Path {
-  std::string scaling_name;
-  GemmScaling scaling{};
-  int interval = 0;
-
-  /// What cuBLASLt has: fast accumulation on or off, or blocks.
-  bool has_peer() const {
-    return scaling == GemmScaling::kBlock ? interval == 128 : interval == 0 || interval == 128;
-  }
-};
-
-/// "row-128": scaling and promotion interval.
-Path parse_path(const std::string& text) {
-  const std::size_t dash = text.find('-');
-  const std::string name = text.substr(0, dash);
-  const std::string interval = dash == std::string::npos ? "" : text.substr(dash + 1);
-  const bool digits = !interval.empty() && interval.size() < 6 &&
-                      interval.find_first_not_of("0123456789") == std::string::npos;
-  if ((name != "tensor" && name != "row" && name != "block") || !digits) {
-    throw std::invalid_argument("parameter paths: found '" + text +
-                                "', expected tensor-, row- or block- and a promotion interval");
-  }
-  return {name,
-          name == "tensor" ? GemmScaling::kTensor
-          : name == "row"  ? GemmScaling::kRow
-                           : GemmScaling::kBlock,
-          std::stoi(interval)};
-}
-
 /// The matrices of one shape, in as many copies as push each other out of the L2.
 class Matrices {
  public:
-  Matrices(Shape shape, FloatFormat output, std::uint64_t seed)
+  Matrices(GemmShape shape, FloatFormat output, std::uint64_t seed)
       : shape_(shape), output_(output), normal_(normal_codes(seed)) {
     constexpr std::size_t kPastTheCache = std::size_t{256} << 20;
     const std::size_t a = shape.m * shape.k, b = shape.n * shape.k;
@@ -87,7 +44,7 @@ class Matrices {
   }
 
   /// The product of copy i. Scales of blocks lie as cuBLASLt takes them.
-  DeviceGemm call(const Path& path, std::size_t i) {
+  DeviceGemm call(const GemmPath& path, std::size_t i) {
     Set& set = sets_[i % sets_.size()];
     DeviceGemm call;
     call.m = shape_.m, call.n = shape_.n, call.k = shape_.k;
@@ -142,7 +99,7 @@ class Matrices {
     return DeviceArray(std::span<const float>(scales));
   }
 
-  Shape shape_;
+  GemmShape shape_;
   FloatFormat output_;
   std::vector<std::uint8_t> normal_;
   std::vector<Set> sets_;
@@ -151,14 +108,14 @@ class Matrices {
 
 /// One kernel on one path.
 struct Trial {
-  Path path;
+  GemmPath path;
   std::string kernel, tile;
   std::function<void(std::size_t)> launch;  ///< on the copy of the matrices of this index
   bool is_peer = false;
   std::vector<double> microseconds{};
   std::int64_t differs = -1;  ///< outputs whose bits are not the peer's; -1 without one
 
-  double rate(const Shape& s, double quantile) const {
+  double rate(const GemmShape& s, double quantile) const {
     std::vector<double> sorted = microseconds;
     std::ranges::sort(sorted);
     const auto last = static_cast<double>(sorted.size() - 1);
@@ -170,10 +127,10 @@ struct Trial {
 /// Everything that is measured on one shape.
 class Bench {
  public:
-  Bench(Shape shape, FloatFormat output, std::uint64_t seed)
+  Bench(GemmShape shape, FloatFormat output, std::uint64_t seed)
       : shape_(shape), output_(output), matrices_(shape, output, seed) {}
 
-  void add_ours(const Path& path, bool all_tiles) {
+  void add_ours(const GemmPath& path, bool all_tiles) {
     const auto tiles = cuda::gemm_tiles(matrices_.call(path, 0));
     const int count = all_tiles ? static_cast<int>(tiles.size()) : 1;
     for (int tile = all_tiles ? 0 : -1, i = 0; i < count; ++tile, ++i) {
@@ -190,7 +147,7 @@ class Bench {
   }
 
   /// Returns why not, where the library has no algorithm.
-  std::optional<std::string> add_peer(const Path& path, CublasLt& library) {
+  std::optional<std::string> add_peer(const GemmPath& path, CublasLt& library) {
     try {
       const auto matmul = std::make_shared<CublasLt::Matmul>(library, matrices_.call(path, 0));
       trials_.push_back(
@@ -266,7 +223,7 @@ class Bench {
   }
 
   static constexpr std::size_t kWarmUp = 5;
-  Shape shape_;
+  GemmShape shape_;
   FloatFormat output_;
   Matrices matrices_;
   std::vector<Trial> trials_;
@@ -282,10 +239,10 @@ Table run(const Arguments& arguments) {
   Progress progress{arguments, shapes.size() * rounds};
   Table table;
   for (const std::string& shape : shapes) {
-    Bench bench(parse_shape(shape), parse_format(arguments.text("output")).format,
+    Bench bench(parse_gemm_shape(shape), parse_format(arguments.text("output")).format,
                 seed_argument(arguments));
     for (const std::string& text : paths) {
-      const Path path = parse_path(text);
+      const GemmPath path = parse_gemm_path(text);
       bench.add_ours(path, arguments.text("tiles") == "all");
       if (!library || !path.has_peer()) continue;
       if (const auto refusal = bench.add_peer(path, *library)) {
