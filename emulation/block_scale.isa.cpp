@@ -24,9 +24,10 @@ template <std::size_t first_line, class Body>
 // Signed comparison, which every vector unit has; magnitudes are never negative.
 std::uint32_t amax_bits(const float* x, std::size_t count, std::uint32_t start) {
   auto amax = static_cast<std::int32_t>(start);
-  for_each_ahead<0>(x, count, [&](std::size_t i) __attribute__((always_inline)) {
-    amax = max_of(amax, bit_cast<std::int32_t>(x[i]) & 0x7fffffff);
-  });
+  for_each_ahead<0>(
+      x, count, [&](std::size_t i) __attribute__((always_inline)) {
+        amax = max_of(amax, bit_cast<std::int32_t>(x[i]) & 0x7fffffff);
+      });
   return static_cast<std::uint32_t>(amax);
 }
 
@@ -37,21 +38,27 @@ void amax_bits_each(const float* x, std::size_t count, std::uint32_t* amax) {
   }
 }
 
+// Of two NaN a processor hands on the first, and which one that is the compiler decides: here the
+// element's counts, on every instruction set.
+void keep_nan(const float* x, float nan, float* y, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) y[i] = x[i] != x[i] ? x[i] : nan;
+}
+
 void multiply(const float* x, float factor, float* y, std::size_t count) {
-  for_each_ahead<1>(x, count, [&](std::size_t i) __attribute__((always_inline)) {
-    y[i] = x[i] * factor;
-  });
+  if (factor != factor) return keep_nan(x, factor, y, count);
+  for_each_ahead<1>(
+      x, count, [&](std::size_t i) __attribute__((always_inline)) { y[i] = x[i] * factor; });
 }
 void divide(const float* x, float factor, float* y, std::size_t count) {
-  for_each_ahead<1>(x, count, [&](std::size_t i) __attribute__((always_inline)) {
-    y[i] = x[i] / factor;
-  });
+  if (factor != factor) return keep_nan(x, factor, y, count);
+  for_each_ahead<1>(
+      x, count, [&](std::size_t i) __attribute__((always_inline)) { y[i] = x[i] / factor; });
 }
 void multiply_each(const float* x, const float* factor, float* y, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) y[i] = x[i] * factor[i];
+  for (std::size_t i = 0; i < count; ++i) y[i] = x[i] != x[i] ? x[i] : x[i] * factor[i];
 }
 void divide_each(const float* x, const float* factor, float* y, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) y[i] = x[i] / factor[i];
+  for (std::size_t i = 0; i < count; ++i) y[i] = x[i] != x[i] ? x[i] : x[i] / factor[i];
 }
 
 constexpr BlockKernels kKernels{amax_bits, amax_bits_each, multiply,
