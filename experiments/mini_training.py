@@ -16,7 +16,8 @@ Everything else is the same for all: embedding, norms, attention, softmax, loss,
 stream under torch's autocast to BF16, FP32 master weights, gradients and Adam moments. Three runs
 are there to compare with: fp32 (no rounding to BF16 at all), bf16, and bf16-nudged, which is bf16
 from a start that differs by 2^-20 of each weight: how far it drifts from bf16 is what chaos alone
-makes of nothing.
+makes of nothing. In the first tens of steps that is nothing still, and recipes differ by what they
+round; later chaos hides them.
 
 What a run of this size cannot show: outliers that grow over hundreds of billions of tokens (the
 divergence of 128x128 gradient blocks at 300 billion, SwiGLU's at 200 billion), sums longer than the
@@ -61,6 +62,7 @@ COLUMNS = {
     "relative_error": "loss / loss of bf16 with the same seed - 1",
 }
 AVERAGED = 10  # steps a row
+EARLY = 40  # steps in which rounding shows before chaos has made anything of a nudge
 
 
 class Host:
@@ -292,8 +294,8 @@ def write(path: Path, rows: list[list[Any]], options: argparse.Namespace) -> Non
                    f"{options.steps} --batch {options.batch}; seed: {options.seeds}; isa: "
                    f"{binade.isa()}; device: "
                    f"{binade.cuda.devices() if options.device == 'cuda' else 'the CPU'}\n"
-                   f"# {shape_of(options)}; torch {torch.__version__}; corpus: {corpus.files} files of CPython {platform.python_version()}, sha256 "
-                   f"{corpus.sha256}\n")
+                   f"# {shape_of(options)}; torch {torch.__version__}; corpus: {corpus.files} "
+                   f"files of CPython {platform.python_version()}, sha256 {corpus.sha256}\n")
         for name, meaning in COLUMNS.items():
             file.write(f"# column {name}: {meaning}\n")
         writer = csv.writer(file, lineterminator="\n")
@@ -302,22 +304,29 @@ def write(path: Path, rows: list[list[Any]], options: argparse.Namespace) -> Non
 
 
 def summary(rows: list[list[Any]], steps: int) -> str:
-    """Mean and spread over seeds, of the mean over the last tenth of the steps."""
-    lines = [f"{'recipe':18} {'loss':>8} {'error of the last tenth':>26} {'held-out':>9} {'error':>20}"]
+    """Mean and standard deviation over seeds: of the mean error over the first steps, of loss and
+    error over the last tenth, and of the held-out text."""
+    lines = [f"{'recipe':18} {f'error to step {EARLY}':>20} {'loss':>8} {'error, last tenth':>20} "
+             f"{'held-out':>9} {'error':>20}"]
     for name in dict.fromkeys(row[0] for row in rows):
-        late: dict[int, list[list[Any]]] = {}
-        for row in rows:
-            if row[0] == name and row[3] == "training" and row[2] > 0.9 * steps:
-                late.setdefault(row[1], []).append(row)
-        losses = [statistics.fmean(row[4] for row in part) for part in late.values()]
-        errors = [statistics.fmean(row[5] for row in part) for part in late.values()]
+        own = [row for row in rows if row[0] == name and row[3] == "training"]
         held = [row for row in rows if row[0] == name and row[3] == "held-out"]
+        last = max(row[2] for row in own)
+        late_from = min(0.9 * steps, last - 1)  # a row at least
+
+        def by_seed(column: int, first: float, end: float) -> list[float]:
+            """Mean of a column over the rows of each seed with first < step <= end."""
+            return [statistics.fmean(row[column] for row in own
+                                     if row[1] == seed and first < row[2] <= end)
+                    for seed in dict.fromkeys(row[1] for row in own)]
 
         def spread(values: list[float]) -> str:
             wide = statistics.stdev(values) if len(values) > 1 else float("nan")
             return f"{100 * statistics.fmean(values):+.3f} % +- {100 * wide:.3f}"
 
-        lines.append(f"{name:18} {statistics.fmean(losses):8.4f} {spread(errors):>26} "
+        lines.append(f"{name:18} {spread(by_seed(5, 0, EARLY)):>20} "
+                     f"{statistics.fmean(by_seed(4, late_from, last)):8.4f} "
+                     f"{spread(by_seed(5, late_from, last)):>20} "
                      f"{statistics.fmean(row[4] for row in held):9.4f} "
                      f"{spread([row[5] for row in held]):>20}")
     return "\n".join(lines)
