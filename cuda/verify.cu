@@ -148,7 +148,7 @@ std::uint64_t hash(std::uint64_t seed, const VerifyRow& row, std::uint64_t batch
 /// The memory and the kernels of one device.
 class Worker {
  public:
-  explicit Worker(int device) : device_(device) {
+  explicit Worker(int device) {
     select_device(device);
     require_device(90, "verify");
     verdicts_ = DeviceArray(sizeof(Verdict));
@@ -247,7 +247,6 @@ class Worker {
     return example;
   }
 
-  int device_;
   DeviceArray a_, b_, b_full_, c_, d_, verdicts_;
 };
 
