@@ -71,6 +71,7 @@ TEST_CASE("parameters of the published rows, as literals") {
       {"hopper.wgmma.f32.e4m3.e4m3", 32, 32, 13, kNone, 13, kZero},
       {"hopper.wgmma.f16.e5m2.e5m2", 32, 32, 13, kNone, 10, kEven},
       {"hopper.wgmma.f32.f16.f16", 16, 16, 25, -133, 23, kZero},
+      {"hopper.wgmma.f16.f16.f16", 16, 16, 25, -21, 10, kEven},
       {"hopper.wgmma.f32.bf16.bf16", 16, 16, 25, -133, 23, kZero},
       {"hopper.wgmma.f32.tf32.tf32", 8, 8, 25, -133, 23, kZero},
       {"hopper.mma.f32.e5m2.e4m3", 32, 16, 25, -133, 23, kZero},
