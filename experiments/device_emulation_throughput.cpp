@@ -6,6 +6,7 @@
 #include "binade/cuda/emulated_gemm.hpp"
 #include "binade/cuda/memory.hpp"
 #include "binade/formats/catalog.hpp"
+#include "gemm_shape.hpp"
 #include "sampling.hpp"
 #include "support.hpp"
 
@@ -16,24 +17,6 @@ namespace {
 using cuda::DeviceArray;
 using cuda::EmulatedGemm;
 using cuda::EmulationPath;
-
-struct Shape {
-  std::size_t m = 0, n = 0, k = 0;
-  std::string name() const {
-    return std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
-  }
-};
-
-/// "4096x2112x7168": M, N, K.
-Shape parse_shape(const std::string& text) {
-  Shape s;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%zux%zux%zu%c", &s.m, &s.n, &s.k, &rest) != 3 || s.m == 0 ||
-      s.n == 0 || s.k == 0) {
-    throw std::invalid_argument("parameter shapes: found '" + text + "', expected MxNxK");
-  }
-  return s;
-}
 
 /// Normal numbers as codes; a long matrix repeats them at a period that no row length divides.
 DeviceArray codes_of(FloatFormat f, std::size_t count, std::uint64_t seed, std::uint64_t stream) {
@@ -69,8 +52,8 @@ struct Limits {
   }
 };
 
-std::vector<Cell> row_of(const Instruction& i, const Shape& s, int interval, std::size_t repeats,
-                         const Limits& limits, const Arguments& arguments) {
+std::vector<Cell> row_of(const Instruction& i, const GemmShape& s, int interval,
+                         std::size_t repeats, const Limits& limits, const Arguments& arguments) {
   const DeviceArray a = codes_of(i.a, s.m * s.k, seed_argument(arguments), 0);
   const DeviceArray b = codes_of(i.b, s.n * s.k, seed_argument(arguments), 1);
   DeviceArray d(s.m * s.n * sizeof(float));
@@ -90,7 +73,7 @@ std::vector<Cell> row_of(const Instruction& i, const Shape& s, int interval, std
           std::int64_t{i.model.alignment_fraction_bits},
           std::int64_t{interval},
           std::string(cuda::name_of(gemm.path())),
-          s.name(),
+          s.text(),
           count_cell(s.m),
           count_cell(s.n),
           count_cell(s.k),
@@ -115,7 +98,7 @@ Table run(const Arguments& arguments) {
   for (const std::string& shape : shapes) {
     for (const std::string& name : names) {
       for (const std::int64_t interval : intervals) {
-        table.rows.push_back(row_of(find_instruction(name), parse_shape(shape),
+        table.rows.push_back(row_of(find_instruction(name), parse_gemm_shape(shape),
                                     static_cast<int>(interval), repeats, limits, arguments));
         progress.step();
       }

@@ -1,19 +1,8 @@
 #include "device_gemm.hpp"
 
-#include <cstdio>
 #include <stdexcept>
 
 namespace binade::experiments {
-
-GemmShape parse_gemm_shape(const std::string& text) {
-  GemmShape shape;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%zux%zux%zu%c", &shape.m, &shape.n, &shape.k, &rest) != 3 ||
-      shape.m == 0 || shape.n == 0 || shape.k == 0) {
-    throw std::invalid_argument("parameter shapes: found '" + text + "', expected MxNxK");
-  }
-  return shape;
-}
 
 GemmPath parse_gemm_path(const std::string& text) {
   const std::size_t dash = text.find('-');

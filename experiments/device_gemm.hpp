@@ -1,23 +1,12 @@
-// How experiments with the tensor cores' GEMM name shapes and ways to scale. Private to this
-// folder.
+// How experiments with the tensor cores' GEMM name ways to scale. Private to this folder.
 #pragma once
 
-#include <cstddef>
 #include <string>
 
 #include "binade/cuda/gemm.hpp"
+#include "gemm_shape.hpp"
 
 namespace binade::experiments {
-
-struct GemmShape {
-  std::size_t m = 0, n = 0, k = 0;
-  std::string text() const {
-    return std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
-  }
-};
-
-/// "4096x2112x7168": M, N, K. Errors: std::invalid_argument.
-GemmShape parse_gemm_shape(const std::string& text);
 
 /// Scaling and promotion interval.
 struct GemmPath {

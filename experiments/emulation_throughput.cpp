@@ -7,6 +7,7 @@
 #include "binade/emulation/gemm.hpp"
 #include "binade/emulation/instructions.hpp"
 #include "binade/formats/catalog.hpp"
+#include "gemm_shape.hpp"
 #include "limits.hpp"
 #include "sampling.hpp"
 #include "support.hpp"
@@ -19,29 +20,12 @@ namespace {
 constexpr const char* kLimit = "eigen-sgemm";
 constexpr const char* kRows = "dot-rows";  ///< not a profile: rows of A against rows of B, by dot
 
-struct Shape {
-  std::size_t m, n, k;
-  std::string name() const {
-    return std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
-  }
-};
-
-Shape parse_shape(const std::string& text) {
-  Shape s{};
-  char end = 0;
-  if (std::sscanf(text.c_str(), "%zux%zux%zu%c", &s.m, &s.n, &s.k, &end) != 3 || s.m == 0 ||
-      s.n == 0 || s.k == 0) {
-    throw std::invalid_argument("parameter shapes: found '" + text + "', expected MxNxK");
-  }
-  return s;
-}
-
 /// The operands of one shape: random numbers in fp32 and in codes.
 struct Operands {
   std::vector<float> a, b;
   std::vector<std::uint8_t> a_codes, b_codes;
 
-  Operands(Shape s, FloatFormat element, const Arguments& arguments)
+  Operands(GemmShape s, FloatFormat element, const Arguments& arguments)
       : a(sample("normal", s.m * s.k, seed_argument(arguments), 0)),
         b(sample("normal", s.n * s.k, seed_argument(arguments), 1)),
         a_codes(a.size() * static_cast<std::size_t>(element.container_bits()) / 8),
@@ -54,12 +38,12 @@ struct Operands {
 /// A profile or the FP32 product, on one shape, ISA and number of threads.
 struct Trial : Timed {
   std::string profile, format;
-  Shape shape;
+  GemmShape shape;
   int threads;
 };
 
 /// Rows of A are shared among the threads, as the tiles of the emulation are.
-void run_sgemm(const Operands& x, Shape s, int threads, std::vector<float>& d) {
+void run_sgemm(const Operands& x, GemmShape s, int threads, std::vector<float>& d) {
   const auto product = limits().sgemm;
 #pragma omp parallel num_threads(threads)
   {
@@ -75,12 +59,12 @@ void run_sgemm(const Operands& x, Shape s, int threads, std::vector<float>& d) {
 void add_row(Table& table, const std::vector<Trial>& trials, const Trial& t) {
   double limit = 0;
   for (const Trial& other : trials) {
-    if (other.profile == kLimit && other.shape.name() == t.shape.name() && other.isa == t.isa &&
+    if (other.profile == kLimit && other.shape.text() == t.shape.text() && other.isa == t.isa &&
         other.threads == t.threads) {
       limit = other.rate(0.5);
     }
   }
-  table.rows.push_back({t.profile, t.format, t.shape.name(), count_cell(t.shape.m),
+  table.rows.push_back({t.profile, t.format, t.shape.text(), count_cell(t.shape.m),
                         count_cell(t.shape.n), count_cell(t.shape.k), std::string(isa_name(t.isa)),
                         std::int64_t{t.threads}, count_cell(t.seconds.size()), t.rate(0.5),
                         t.rate(0.0), t.rate(1.0), t.rate(0.5) / limit});
@@ -93,7 +77,8 @@ struct Work {
 };
 
 /// Rows of A against as many rows of B, each pair once.
-Work rows_of_dots(const Operands& x, Shape s, FloatFormat f, int threads, std::vector<float>& d) {
+Work rows_of_dots(const Operands& x, GemmShape s, FloatFormat f, int threads,
+                  std::vector<float>& d) {
   const std::string type = f == Fp16::format ? "f16" : format_name(f);
   const Instruction& i = find_instruction("hopper.wgmma.f32." + type + "." + type);
   const std::size_t rows = std::min(s.m, s.n);
@@ -103,7 +88,7 @@ Work rows_of_dots(const Operands& x, Shape s, FloatFormat f, int threads, std::v
           static_cast<double>(rows * s.k)};
 }
 
-Work emulated(const std::string& name, const Operands& x, Shape s, FloatFormat f, int threads,
+Work emulated(const std::string& name, const Operands& x, GemmShape s, FloatFormat f, int threads,
               std::vector<float>& d) {
   if (name == kRows) return rows_of_dots(x, s, f, threads, d);
   const GemmProfile& profile = find_gemm_profile(name);
@@ -117,7 +102,7 @@ Work emulated(const std::string& name, const Operands& x, Shape s, FloatFormat f
 }
 
 /// Small products are done several times in a run, so that the clock can tell.
-Trial make_trial(Isa isa, std::string profile, std::string format, Shape s, int threads,
+Trial make_trial(Isa isa, std::string profile, std::string format, GemmShape s, int threads,
                  const Work& work) {
   const double calls = std::max(1.0, std::floor(0x1p20 / work.products));
   return {{isa, calls * work.products,
@@ -132,7 +117,7 @@ Trial make_trial(Isa isa, std::string profile, std::string format, Shape s, int 
 }
 
 /// The trials of one shape; operands has one entry a format.
-void plan(const Arguments& arguments, Shape s, const std::vector<FormatInfo>& formats,
+void plan(const Arguments& arguments, GemmShape s, const std::vector<FormatInfo>& formats,
           const std::vector<Operands>& operands, std::vector<float>& d,
           std::vector<Trial>& trials) {
   for (const Isa isa : isa_argument(arguments)) {
@@ -158,11 +143,11 @@ Table run(const Arguments& arguments) {
   for (const std::string& name : arguments.text_list("formats")) {
     formats.push_back(parse_format(name));
   }
-  std::vector<Shape> shapes;
+  std::vector<GemmShape> shapes;
   std::vector<std::vector<Operands>> operands;
   std::size_t largest = 0;
   for (const std::string& text : arguments.text_list("shapes")) {
-    const Shape s = shapes.emplace_back(parse_shape(text));
+    const GemmShape s = shapes.emplace_back(parse_gemm_shape(text));
     auto& of_shape = operands.emplace_back();
     for (const FormatInfo& f : formats) of_shape.emplace_back(s, f.format, arguments);
     largest = std::max(largest, s.m * s.n);

@@ -89,10 +89,7 @@ std::vector<float> product(const Problem& p, Unit unit, std::int64_t interval, i
 std::vector<float> add_row(Table& table, const Problem& p, Unit unit, std::int64_t interval,
                            int threads, const std::vector<float>* model = nullptr) {
   const std::vector<float> computed = product(p, unit, interval, threads);
-  std::size_t differ = 0;
-  for (std::size_t i = 0; model != nullptr && i < computed.size(); ++i) {
-    differ += bit_cast<std::uint32_t>(computed[i]) != bit_cast<std::uint32_t>((*model)[i]) ? 1 : 0;
-  }
+  const std::size_t differ = model == nullptr ? 0 : differing_bits(computed, *model);
   const ErrorMetrics m = error_metrics(std::span<const float>(computed), p.exact);
   const std::vector<double> wide(computed.begin(), computed.end());
   const double norm_inf = norm_inf_error(wide, p.exact, p.a.rows, p.b.rows, p.norm_a, p.norm_b);
@@ -102,13 +99,6 @@ std::vector<float> add_row(Table& table, const Problem& p, Unit unit, std::int64
                         m.mismatch_rate, std::string(unit.on_device ? "device" : "model"),
                         count_cell(differ)});
   return computed;
-}
-
-InputTensor random_matrix(const std::string& distribution, std::size_t rows, std::size_t k,
-                          const Arguments& arguments, std::uint64_t stream) {
-  return {distribution,
-          sample(distribution, rows * k, seed_argument(arguments), stream, arguments.threads), rows,
-          k};
 }
 
 /// The problem of the caller's tensors; a missing partner is random.

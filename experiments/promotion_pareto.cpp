@@ -26,13 +26,6 @@ Quantized codes_of(const InputTensor& x, int threads) {
                   ScaleType::kFp32, E4M3::format, threads);
 }
 
-InputTensor random_matrix(const std::string& distribution, std::size_t rows, std::size_t k,
-                          const Arguments& arguments, std::uint64_t stream) {
-  return {distribution,
-          sample(distribution, rows * k, seed_argument(arguments), stream, arguments.threads), rows,
-          k};
-}
-
 DeviceGemm make_call(GemmShape shape, int interval) {
   DeviceGemm call;
   call.m = shape.m, call.n = shape.n, call.k = shape.k;
@@ -69,11 +62,8 @@ struct Accuracy {
     d.download(computed.data(), d.size());
     gemm(find_gemm_profile("cublaslt"), operand(a), operand(b), a.cols, kFp32Format, model.data(),
          {interval, nullptr, threads});
-    std::size_t differ = 0;
-    for (std::size_t i = 0; i < model.size(); ++i) {
-      differ += bit_cast<std::uint32_t>(model[i]) != bit_cast<std::uint32_t>(computed[i]) ? 1 : 0;
-    }
-    return {error_metrics(std::span<const float>(computed), exact), differ};
+    return {error_metrics(std::span<const float>(computed), exact),
+            differing_bits(computed, model)};
   }
 };
 

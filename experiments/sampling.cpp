@@ -8,6 +8,7 @@
 
 #include "binade/formats/cast.hpp"
 #include "binade/formats/catalog.hpp"
+#include "support.hpp"
 
 namespace binade::experiments {
 
@@ -72,6 +73,13 @@ std::vector<float> sample(std::string_view distribution, std::size_t count, std:
     values[i] = static_cast<float>(transform(u, v));
   }
   return values;
+}
+
+InputTensor random_matrix(const std::string& distribution, std::size_t rows, std::size_t k,
+                          const Arguments& arguments, std::uint64_t stream) {
+  return {distribution,
+          sample(distribution, rows * k, seed_argument(arguments), stream, arguments.threads), rows,
+          k};
 }
 
 }  // namespace binade::experiments

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "binade/experiments/experiment.hpp"
+
 namespace binade::experiments {
 
 /// A named distribution. Element i of a stream is transform(u, v) of two independent uniform
@@ -37,5 +39,9 @@ const Distribution& find_distribution(std::string_view name);
 /// Source: Box and Muller 1958; Bailey 1994 (Student's t). Tests: tests/experiments/.
 std::vector<float> sample(std::string_view distribution, std::size_t count, std::uint64_t seed,
                           std::uint64_t stream = 0, int threads = 0);
+
+/// The same as a matrix [rows, k] under the arguments' seed and threads, named by its distribution.
+InputTensor random_matrix(const std::string& distribution, std::size_t rows, std::size_t k,
+                          const Arguments& arguments, std::uint64_t stream);
 
 }  // namespace binade::experiments

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 #include <string>
 
 #include "binade/experiments/experiment.hpp"
+#include "binade/formats/host_device.hpp"
 
 namespace binade::experiments {
 
@@ -32,6 +34,15 @@ inline std::uint64_t seed_argument(const Arguments& arguments) {
 }
 
 inline Parameter seed_parameter() { return {"seed", "1234", "", "seed of the random numbers", {}}; }
+
+/// How many numbers are not the same in every bit; arrays of equal size.
+inline std::size_t differing_bits(std::span<const float> x, std::span<const float> y) {
+  std::size_t differ = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    differ += bit_cast<std::uint32_t>(x[i]) != bit_cast<std::uint32_t>(y[i]) ? 1 : 0;
+  }
+  return differ;
+}
 
 /// Tells the caller how far a run has come; `done` counts up to `total`.
 struct Progress {
