@@ -135,6 +135,18 @@ std::vector<Case> make_cases(const VerifyOptions& options) {
   return cases;
 }
 
+VerifyRow blank_row(const Case& c, const std::string& model) {
+  return {c.instruction->name,
+          c.form->name,
+          kOperandNames[static_cast<int>(c.operands)],
+          kAddendNames[static_cast<int>(c.addend)],
+          c.steps,
+          model,
+          0,
+          0,
+          {}};
+}
+
 /// The seed of a batch.
 std::uint64_t hash(std::uint64_t seed, const VerifyRow& row, std::uint64_t batch) {
   for (const char letter : row.instruction + "/" + row.form + "/" + row.operands + "/" +
@@ -167,13 +179,19 @@ class Worker {
     }
   }
 
-  /// A neighbour on the case's first batch.
-  void run_neighbour(const Case& c, std::uint64_t seed, const DotModel& model, VerifyRow& row) {
-    const VerifyBatch batch = prepare(c, hash(seed, row, 0));
+  /// The case's first batch under every neighbour, a row each.
+  std::vector<VerifyRow> run_neighbours(const Case& c, std::uint64_t seed) {
+    const VerifyBatch batch = prepare(c, hash(seed, blank_row(c, ""), 0));
+    std::vector<VerifyRow> rows;
     Instruction other = *c.instruction;
-    other.model = model;
-    row.differ += ask(batch, make_dot_plan(other), *c.form).differ;
-    row.outputs += static_cast<std::uint64_t>(c.tiles) * kTileRows * c.form->n;
+    for (const Neighbour& neighbour : neighbours(*c.instruction)) {
+      other.model = neighbour.model;
+      VerifyRow row = blank_row(c, neighbour.name);
+      row.differ = ask(batch, make_dot_plan(other), *c.form).differ;
+      row.outputs = static_cast<std::uint64_t>(c.tiles) * kTileRows * c.form->n;
+      rows.push_back(row);
+    }
+    return rows;
   }
 
  private:
@@ -250,18 +268,6 @@ class Worker {
   DeviceArray a_, b_, b_full_, c_, d_, verdicts_;
 };
 
-VerifyRow blank_row(const Case& c, const std::string& model) {
-  return {c.instruction->name,
-          c.form->name,
-          kOperandNames[static_cast<int>(c.operands)],
-          kAddendNames[static_cast<int>(c.addend)],
-          c.steps,
-          model,
-          0,
-          0,
-          {}};
-}
-
 /// One thread a device, each taking its share of every case's batches; the rows are added up.
 class Verification {
  public:
@@ -311,9 +317,7 @@ class Verification {
     for (std::size_t i = 0; i < cases_.size() && !failed_; ++i) {
       const Case& c = cases_[i];
       if (!c.grows) continue;
-      for (const Neighbour& neighbour : neighbours(*c.instruction)) {
-        VerifyRow row = blank_row(c, neighbour.name);
-        worker.run_neighbour(c, options_.seed, neighbour.model, row);
+      for (VerifyRow& row : worker.run_neighbours(c, options_.seed)) {
         auto same = std::ranges::find_if(neighbours_, [&](const VerifyRow& r) {
           return r.instruction == row.instruction && r.model == row.model;
         });
