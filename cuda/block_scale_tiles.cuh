@@ -4,6 +4,7 @@
 #pragma once
 
 #include "block_scale_vectors.cuh"
+#include "ptx/prefetch.cuh"
 
 namespace binade::cuda {
 
@@ -13,6 +14,7 @@ enum class TileScales { kSegments, kSquare, kLines, kTensor };
 
 inline constexpr int kTile = kSegment;
 inline constexpr int kTileThreads = 512;
+inline constexpr int kTilesAtOnce = 2;  ///< thread blocks of a multiprocessor
 template <class S>
 inline constexpr int kTileVectors = kTile* kTile / kPerVector<S> / kTileThreads;  ///< of a thread
 
@@ -62,10 +64,10 @@ struct TilePlace {
   std::size_t row0, col0;
   int rows, cols;
 
-  __device__ explicit TilePlace(const BlockGrid& g) {
+  __device__ TilePlace(const BlockGrid& g, unsigned tile) {
     const auto across = static_cast<unsigned>((g.cols + kTile - 1) / kTile);
-    row0 = blockIdx.x / across * std::size_t{kTile};
-    col0 = blockIdx.x % across * std::size_t{kTile};
+    row0 = tile / across * std::size_t{kTile};
+    col0 = tile % across * std::size_t{kTile};
     rows = static_cast<int>(min(std::size_t{kTile}, g.rows - row0));
     cols = static_cast<int>(min(std::size_t{kTile}, g.cols - col0));
   }
@@ -103,6 +105,19 @@ struct TileThread {
     }
   }
 };
+
+/// Asks for a tile that a later thread block will read, so that memory goes on while this one
+/// casts.
+template <class S>
+__device__ void prefetch_tile(const BlockJob& job, unsigned tile) {
+  constexpr int kLineElements = 128 / kBytes<S>, kLines = kTile / kLineElements;
+  const int row = threadIdx.x / kLines, col = threadIdx.x % kLines * kLineElements;
+  if (tile >= gridDim.x || row >= kTile) return;
+  const TilePlace t(job.grid, tile);
+  if (row >= t.rows || col >= t.cols) return;
+  const std::size_t at = (t.row0 + row) * job.grid.cols + t.col0 + col;
+  ptx::prefetch_l2(static_cast<const char*>(job.x) + at * kBytes<S>);
+}
 
 /// The whole tile by the text: it holds something that the instruction does not do as the rules
 /// say.
@@ -279,15 +294,18 @@ __device__ __forceinline__ void cast_tile(const BlockJob& job, const TileThread<
   }
 }
 
+/// resident: thread blocks that run at one time.
 template <class S, class E, bool kDivide, TileScales scales>
-__global__ void __launch_bounds__(kTileThreads, 2)
+__global__ void __launch_bounds__(kTileThreads, kTilesAtOnce)
     quantize_tiles(const __grid_constant__ TilePair jobs,
-                   const __grid_constant__ Narrowing<E> narrowing, const PassMeasure* before) {
+                   const __grid_constant__ Narrowing<E> narrowing, const PassMeasure* before,
+                   unsigned resident) {
   __shared__ TileShared<S, kDivide> shared;
   const BlockGrid& g = jobs.straight.grid;
-  const TilePlace t(g);
+  const TilePlace t(g, blockIdx.x);
   TileThread<S> mine;
   mine.load(jobs.straight, t);
+  prefetch_tile<S>(jobs.straight, blockIdx.x + resident);
   bool finite = true;
   if constexpr (scales == TileScales::kSegments || scales == TileScales::kSquare) {
     finite = __syncthreads_and(measure_tile(mine, shared));
@@ -311,10 +329,10 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 
 /// The first pass for TileScales::kLines: measures of all rows, then of all columns.
 template <class S>
-__global__ void __launch_bounds__(kTileThreads, 2)
+__global__ void __launch_bounds__(kTileThreads, kTilesAtOnce)
     measure_lines(const __grid_constant__ BlockJob job, PassMeasure* measures) {
   __shared__ TileShared<S, false> shared;
-  const TilePlace t(job.grid);
+  const TilePlace t(job.grid, blockIdx.x);
   TileThread<S> mine;
   mine.load(job, t);
   const bool finite = __syncthreads_and(measure_tile(mine, shared));

@@ -1,6 +1,7 @@
 // Which of the kernels on vectors serves a job, and its launch.
 #include "block_scale_launch.cuh"
 #include "block_scale_tiles.cuh"
+#include "multiprocessors.cuh"
 
 namespace binade::cuda {
 namespace {
@@ -89,7 +90,8 @@ struct Launches {
              scratch);
     }
     launch("quantize with the transpose", quantize_tiles<S, E, kDivide, scales>, tiles_of(job.grid),
-           kTileThreads, TilePair{job, transposed}, narrowing, scratch);
+           kTileThreads, TilePair{job, transposed}, narrowing, scratch,
+           static_cast<unsigned>(kTilesAtOnce * multiprocessors()));
   }
 
  private:

@@ -11,6 +11,7 @@
 #include "binade/cuda/memory.hpp"
 #include "check.cuh"
 #include "gemm_variants.cuh"
+#include "multiprocessors.cuh"
 #include "tensor_map.hpp"
 
 namespace binade::cuda {
@@ -98,18 +99,13 @@ std::vector<GemmVariant> variants_for(const DeviceGemm& call) {
   std::vector<GemmVariant> list;
   for (const GemmVariant& v : a || b ? gemm_variants_mixed(a, b) : gemm_variants_e4m3()) {
     const bool within_block = call.promotion_interval <= kBlockK;
-    if (v.chains == chains_of(call) && (v.overlap != Overlap::kTurns || within_block)) {
+    const bool scaled = call.scaling == GemmScaling::kBlock;
+    if (v.chains == chains_of(call) && (v.overlap != Overlap::kTurns || within_block) &&
+        (v.takes_block_scales || !scaled)) {
       list.push_back(v);
     }
   }
   return list;
-}
-
-int multiprocessors(int device) {
-  int count = 0;
-  check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
-        "the number of multiprocessors");
-  return count;
 }
 
 /// A launch of so many clusters; the attribute must outlive the configuration.
@@ -126,13 +122,13 @@ cudaLaunchConfig_t configure(const GemmVariant& v, int clusters, cudaLaunchAttri
   return config;
 }
 
-int ask_resident_clusters(const GemmVariant& v, int device) {
+int ask_resident_clusters(const GemmVariant& v) {
   check(
       cudaFuncSetAttribute(v.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, v.dynamic_bytes),
       "shared memory of the GEMM");
   cudaLaunchAttribute attribute{};
   const cudaLaunchConfig_t config =
-      configure(v, multiprocessors(device) / v.cluster_size(), attribute);
+      configure(v, multiprocessors() / v.cluster_size(), attribute);
   int clusters = 0;
   check(cudaOccupancyMaxActiveClusters(&clusters, v.kernel, &config), "clusters of the GEMM");
   if (clusters == 0) throw std::runtime_error("CUDA: this device has no room for a GEMM's cluster");
@@ -148,7 +144,7 @@ int resident_clusters(const GemmVariant& v) {
   const std::lock_guard lock(mutex);
   const auto found = known.find({v.kernel, device});
   if (found != known.end()) return found->second;
-  return known[{v.kernel, device}] = ask_resident_clusters(v, device);
+  return known[{v.kernel, device}] = ask_resident_clusters(v);
 }
 
 int ceil_divide(std::size_t a, int b) {
@@ -168,22 +164,13 @@ struct Plan {
         k_blocks(ceil_divide(call.k, kBlockK)) {}
 
   int tiles() const { return cluster_rows * cluster_cols; }
-  /// Cycles, roughly: rounds of tiles, each as long as the slowest of its multiplications (4096 a
-  /// cycle), its shared memory (128 bytes a cycle) and what it brings from the L2 (32).
+  /// Cycles, roughly. Multiprocessors that a last round leaves idle give part of their power to the
+  /// others: the time lies between that of whole rounds and that of the work evenly spread.
   double cost() const {
-    const GemmVariant& v = variant;
-    const double parts = v.overlap == Overlap::kParts ? 2 : 1, groups = v.rows / kRowsOfWarpgroup;
-    const double operations = v.rows * v.cols * kBlockK / 4096.0;
-    const double filled = (v.rows + v.cols) * kBlockK;
-    const double read = (parts * v.rows + groups * v.cols) * kBlockK;
-    const double brought = (v.rows / v.cluster_cols + v.cols / v.cluster_rows) * kBlockK;
-    const double block = std::max({operations, (filled + read) / 128, brought / 32});
-    const double rounds = std::ceil(static_cast<double>(tiles()) / resident);
-    return rounds * (k_blocks * block + kTileOverhead);
+    const double spread = static_cast<double>(tiles()) / resident;
+    const double rounds = (std::max(spread, 1.0) + std::ceil(spread)) / 2;
+    return rounds * k_blocks * variant.rows * variant.cols * kBlockK / (4096 * variant.share);
   }
-
- private:
-  static constexpr double kTileOverhead = 2000;  ///< filling the ring, and the epilogue
 };
 
 std::size_t choose_tile(const DeviceGemm& call, const std::vector<GemmVariant>& variants) {
@@ -279,8 +266,9 @@ void launch(const Plan& plan, GemmArguments& args) {
 
 std::string name_of(const GemmVariant& v) {
   return std::to_string(v.rows) + "x" + std::to_string(v.cols) +
-         (v.overlap == Overlap::kParts   ? " in parts"
+         (v.overlap == Overlap::kTiles   ? " each"
           : v.overlap == Overlap::kTurns ? " in turns"
+          : v.overlap == Overlap::kOrder ? " in order"
                                          : "") +
          ", cluster " + std::to_string(v.cluster_rows) + "x" + std::to_string(v.cluster_cols) +
          ", " + std::to_string(v.stages) + " stages";

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "gemm_tile.cuh"
+#include "ptx/copy_async.cuh"
 #include "ptx/registers.cuh"
 #include "ptx/tma.cuh"
 
@@ -16,15 +17,44 @@ namespace binade::cuda {
 template <class Tile>
 class Epilogue {
  public:
-  __device__ Epilogue(const GemmArguments& args, unsigned char* staging)
-      : args_(args), staging_(staging), lane_(static_cast<int>(threadIdx.x) % 32) {}
+  /// shared: staging of this warp's boxes, and room for its warpgroup's scales.
+  __device__ Epilogue(const GemmArguments& args, const GemmShared<Tile>& shared, int warpgroup)
+      : args_(args),
+        staging_(shared.staging(static_cast<int>(threadIdx.x) / 32)),
+        scales_(shared.row_scales(warpgroup)),
+        warpgroup_(warpgroup),
+        lane_(static_cast<int>(threadIdx.x) % 32) {
+    const DeviceScales &sa = args.scale_a, &sb = args.scale_b;
+    if (args.scaling == GemmScaling::kTensor && (sa.data != nullptr || sb.data != nullptr)) {
+      scale_ = (sa.data == nullptr ? 1.0f : __ldg(sa.data)) *
+               (sb.data == nullptr ? 1.0f : __ldg(sb.data));
+    }
+  }
 
-  /// row, col: of the warp's first number in D.
-  __device__ void run(float (&sums)[Tile::kCols / 2], int row, int col) {
+  /// Sends for the scales of a tile's rows and columns, which run will want: by the whole
+  /// warpgroup, before the tile is computed. row: of the warpgroup's first number in D.
+  __device__ void send_for_scales(int row, int col) {
+    if (args_.scaling != GemmScaling::kRow) return;
+    await_warpgroup();  // the last tile's have been read
+    for (int i = static_cast<int>(threadIdx.x) % 128; i < kScaleCount; i += 128) {
+      const bool of_row = i < kScaleRows;
+      const DeviceScales& scales = of_row ? args_.scale_a : args_.scale_b;
+      const int at = of_row ? min(row + i, args_.m - 1) : min(col + i - kScaleRows, args_.n - 1);
+      if (scales.data == nullptr) {
+        scales_[i] = 1.0f;
+      } else {
+        ptx::copy_async_word(scales_ + i, scales.data + at * scales.row_stride);
+      }
+    }
+  }
+
+  /// row, col: of the warp's first number in D; row_in_group: of the warpgroup's rows.
+  __device__ void run(float (&sums)[Tile::kCols / 2], int row, int col, int row_in_group) {
     if (args_.scaling == GemmScaling::kRow) {
-      scale_rows(sums, row, col);
-    } else if (args_.scaling == GemmScaling::kTensor) {
-      scale_all(sums);
+      scale_rows(sums, row_in_group);
+    } else if (scale_ != 1.0f) {
+#pragma unroll
+      for (float& sum : sums) sum *= scale_;
     }
     if (args_.bf16) {
       store<true>(sums, row, col);
@@ -39,31 +69,25 @@ class Epilogue {
   }
 
  private:
-  static __device__ float scale_at(const DeviceScales& scales, int row, int rows) {
-    return scales.data == nullptr || row >= rows ? 1.0f
-                                                 : __ldg(scales.data + row * scales.row_stride);
-  }
+  static constexpr int kScaleRows = kRowsOfWarpgroup * Tile::kRowParts;
+  static constexpr int kScaleCount = kScaleRows + Tile::kCols;
 
-  __device__ void scale_all(float (&sums)[Tile::kCols / 2]) {
-    if (args_.scale_a.data == nullptr && args_.scale_b.data == nullptr) return;
-    const float scale = scale_at(args_.scale_a, 0, 1) * scale_at(args_.scale_b, 0, 1);
-#pragma unroll
-    for (float& sum : sums) sum *= scale;
-  }
+  __device__ void await_warpgroup() const { ptx::named_barrier_wait(8 + warpgroup_, 128); }
 
-  __device__ void scale_rows(float (&sums)[Tile::kCols / 2], int row, int col) {
-    float sa[2];
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      sa[half] = scale_at(args_.scale_a, row + lane_ / 4 + 8 * half, args_.m);
-    }
+  __device__ void scale_rows(float (&sums)[Tile::kCols / 2], int row_in_group) {
+    ptx::copy_async_wait();
+    await_warpgroup();
+    const float* rows = scales_ + row_in_group + lane_ / 4;
+    const float sa[2] = {rows[0], rows[8]};
 #pragma unroll
     for (int j = 0; j < Tile::kCols / 8; ++j) {
+      const float2 sb = *reinterpret_cast<const float2*>(scales_ + kScaleRows + 8 * j +
+                                                         2 * (lane_ % 4));
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const float sb = scale_at(args_.scale_b, col + 8 * j + 2 * (lane_ % 4) + i, args_.n);
-        sums[4 * j + i] = (sums[4 * j + i] * sb) * sa[0];
-        sums[4 * j + 2 + i] = (sums[4 * j + 2 + i] * sb) * sa[1];
+      for (int half = 0; half < 2; ++half) {
+        float* s = sums + 4 * j + 2 * half;
+        s[0] = (s[0] * sb.x) * sa[half];
+        s[1] = (s[1] * sb.y) * sa[half];
       }
     }
   }
@@ -168,7 +192,9 @@ class Epilogue {
 
   const GemmArguments& args_;
   unsigned char* staging_;
-  int lane_;
+  float* scales_;
+  int warpgroup_, lane_;
+  float scale_ = 1.0f;  ///< of the whole product
   int next_box_ = 0;  ///< of the two; the other may still be read
 };
 

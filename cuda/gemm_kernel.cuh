@@ -1,5 +1,6 @@
-// The GEMM kernel: one warp brings tiles of A and B through the copy engine into a ring of stages,
-// one to three warpgroups multiply what has arrived. Blocks stay and walk over D.
+// The GEMM kernel: one warp brings tiles of A and B through the copy engine into a ring of stages
+// (gemm_producer.cuh), one to three warpgroups multiply what has arrived. Blocks stay and walk over
+// D.
 //
 // The bits come from the order alone: a chain starts from zero (scale-d 0), its k ascends, and its
 // result joins the FP32 sum of its place in the order of the chains. Neither the tile nor the ring
@@ -7,156 +8,119 @@
 #pragma once
 
 #include "gemm_epilogue.cuh"
-#include "gemm_tile.cuh"
-#include "ptx/mbarrier.cuh"
+#include "gemm_producer.cuh"
 #include "ptx/registers.cuh"
-#include "ptx/tma.cuh"
 #include "ptx/wgmma.cuh"
 
 namespace binade::cuda {
 
-/// The producer, one thread: keeps the ring full.
-template <class Tile>
-__device__ void produce(const GemmArguments& args, const GemmShared<Tile>& shared) {
-  constexpr int kSliceA = Tile::kRows / Tile::kClusterCols;
-  constexpr int kSliceB = Tile::kCols / Tile::kClusterRows;
-  constexpr auto kAll = static_cast<std::uint16_t>((1 << Tile::kClusterSize) - 1);
-  const int rank = static_cast<int>(ptx::cluster_block_rank());
-  const int rank_a = Tile::kClusterCols > 1 ? rank : 0, rank_b = Tile::kClusterRows > 1 ? rank : 0;
-  TileWalk<Tile> walk(args);
-  RingPlace<Tile> at;
-  for (int row, col; walk.next(row, col);) {
-    at.start_tile();
-    for (int block = 0; block < args.k_blocks; ++block, at.advance()) {
-      while (
-          !ptx::mbarrier_try_wait(ptx::shared_address(shared.empty(at.stage)), at.parity() ^ 1)) {
-      }
-      ptx::Barrier* full = shared.full(at.stage);
-      ptx::mbarrier_arrive_expect(full, Tile::kStageBytes);
-      unsigned char* a = shared.a(at.stage) + rank_a * kSliceA * kBlockK;
-      unsigned char* b = shared.b(at.stage) + rank_b * kSliceB * kBlockK;
-      const int k = block * kBlockK;
-      if constexpr (Tile::kClusterCols > 1) {
-        ptx::tma_load_multicast(a, &args.a, k, row + rank_a * kSliceA, full, kAll);
-      } else {
-        ptx::tma_load(a, &args.a, k, row, full);
-      }
-      if constexpr (Tile::kClusterRows > 1) {
-        ptx::tma_load_multicast(b, &args.b, k, col + rank_b * kSliceB, full, kAll);
-      } else {
-        ptx::tma_load(b, &args.b, k, col, full);
-      }
-    }
-  }
-}
-
-/// What a scale that is not there is read from.
-__device__ constexpr float kOne = 1.0f;
-
 /// The factors of a promotion, fl(sa * sb), for this thread's two rows and the blocks of 128
-/// columns that the tile meets; read one block ahead.
+/// columns that the tile meets.
 template <class Tile>
 class PromotionScales {
  public:
-  /// row: of this thread's first number.
-  __device__ PromotionScales(const GemmArguments& args, int row, int col)
-      : scaled_(args.scaling == GemmScaling::kBlock),
-        step_a_(args.scale_a.data == nullptr ? 0 : static_cast<int>(args.scale_a.block_stride)),
-        step_b_(args.scale_b.data == nullptr ? 0 : static_cast<int>(args.scale_b.block_stride)) {
+  /// row: of this thread's first number, in the tile.
+  __device__ PromotionScales(const GemmArguments& args, const GemmShared<Tile>& shared, int row)
+      : scaled_(Tile::kTakesBlockScales && args.scaling == GemmScaling::kBlock),
+        last_(args.k_blocks - 1),
+        row_(row),
+        shared_(shared) {
     ptx::keep(scaled_);
-    ptx::keep(step_a_);
-    ptx::keep(step_b_);
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      at_a_[half] = place(args.scale_a, min(row + 8 * half, args.m - 1));
-    }
-#pragma unroll
-    for (int span = 0; span < Tile::kScaleSpan; ++span) {
-      at_b_[span] = place(args.scale_b, min(col / 128 + span, (args.n - 1) / 128));
-    }
-    if (scaled_) load();
   }
 
-  __device__ bool scaled() const { return scaled_; }
+  __device__ bool scaled() const { return Tile::kTakesBlockScales && scaled_; }
 
-  /// Takes the factors of a block, and starts to read the next one's.
-  __device__ void next(bool last) {
-    if (!scaled_) return;
+  /// Takes the factors of a block; they are asked for in ascending order.
+  __device__ void take(int block) {
+    if (!scaled()) return;
+    if (block % kScaleChunk == 0) {
+      const std::uint32_t full = ptx::shared_address(shared_.scales_full(slot_.at));
+      while (!ptx::mbarrier_try_wait(full, slot_.parity)) {
+      }
+    }
+    const float* scales = shared_.block_scales(slot_.at, block);
 #pragma unroll
     for (int span = 0; span < Tile::kScaleSpan; ++span) {
-      factors_[span][0] = sa_[0] * sb_[span];
-      factors_[span][1] = sa_[1] * sb_[span];
+      const float sb = scales[Tile::kRows + span];
+      factors_[span][0] = scales[row_] * sb;
+      factors_[span][1] = scales[row_ + 8] * sb;
     }
-#pragma unroll
-    for (const float*& at : at_a_) at += last ? 0 : step_a_;
-#pragma unroll
-    for (const float*& at : at_b_) at += last ? 0 : step_b_;
-    load();
+    if (block % kScaleChunk == kScaleChunk - 1 || block == last_) {
+      __syncwarp();
+      if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(shared_.scales_empty(slot_.at));
+      slot_.advance();
+    }
   }
 
   /// Of a thread's row (0, 1) and a block that the tile meets.
   __device__ float factor(int half, int span) const { return factors_[span][half]; }
 
  private:
-  static __device__ const float* place(const DeviceScales& scales, int row) {
-    return scales.data == nullptr ? &kOne : scales.data + row * scales.row_stride;
-  }
-  __device__ void load() {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) sa_[half] = __ldg(at_a_[half]);
-#pragma unroll
-    for (int span = 0; span < Tile::kScaleSpan; ++span) sb_[span] = __ldg(at_b_[span]);
-  }
-
-  int scaled_, step_a_, step_b_;
-  const float *at_a_[2], *at_b_[Tile::kScaleSpan];
-  float sa_[2], sb_[Tile::kScaleSpan];
+  int scaled_, last_, row_;
+  const GemmShared<Tile>& shared_;
+  RingPlace<kScaleSlots> slot_;
   float factors_[Tile::kScaleSpan][2];
 };
 
-/// A consumer warpgroup: 64 rows of every tile.
+/// A consumer warpgroup.
 template <class Tile>
 class Consumer {
  public:
   __device__ Consumer(const GemmArguments& args, const GemmShared<Tile>& shared, int warpgroup)
       : args_(args),
         shared_(shared),
+        warpgroup_(warpgroup),
         warp_(static_cast<int>(threadIdx.x) / 32),
         lane_(static_cast<int>(threadIdx.x) % 32),
-        a_(ptx::tile_address(shared.a(0)) + warpgroup * kRowBlock),
+        a_(ptx::tile_address(shared.a(0)) + (Tile::kOwnTiles ? 0 : warpgroup * kRowBlock)),
         b_(ptx::tile_address(shared.b(0))),
         full_(ptx::shared_address(shared.full(0))),
         empty_(ptx::map_to_block(shared.empty(0), lane_ % Tile::kClusterSize)) {}
 
   __device__ void run() {
-    Epilogue<Tile> epilogue(args_, shared_.staging(warp_));
+    Epilogue<Tile> epilogue(args_, shared_, warpgroup_);
+    const int group_row = Tile::kOwnTiles ? 0 : warpgroup_ * kRowsOfWarpgroup;
+    const int warp_row = 16 * (warp_ % 4);  // of the warpgroup's
+    PromotionScales<Tile> scales(args_, shared_, group_row + warp_row + lane_ / 4);
     TileWalk<Tile> walk(args_);
-    for (int row, col; walk.next(row, col);) {
-      Sums sums;
-      const int first_row = row + 16 * warp_;
-      at_.start_tile();
-      if constexpr (Tile::kPromotes) {
-        accumulate_promoted(sums, first_row, col);
+    int tile = 0;
+    if (warpgroup_ == Tile::kConsumers - 1) pass_turn();
+    for (int row, col; walk.next(row, col); ++tile) {
+      if (Tile::kOwnTiles && tile % Tile::kConsumers != warpgroup_) {
+        stage_.skip(args_.k_blocks);
+        continue;
+      }
+      epilogue.send_for_scales(row + group_row, col);
+      Sums sums[Tile::kRowParts];
+      if constexpr (Tile::kOverlap == Overlap::kTurns) {
+        accumulate_in_turns(sums[0], scales, col);
+      } else if constexpr (Tile::kPromotes) {
+        accumulate_promoted(sums[0], scales, col);
       } else {
         accumulate(sums);
       }
-      epilogue.run(sums, first_row, col);
+#pragma unroll
+      for (int part = 0; part < Tile::kRowParts; ++part) {
+        const int in_group = part * kRowsOfWarpgroup + warp_row;
+        epilogue.run(sums[part], row + group_row + in_group, col, in_group);
+      }
     }
+    // The turn that was passed last, so that no barrier is left half full.
+    if (warpgroup_ == (Tile::kOwnTiles ? tile % Tile::kConsumers : 0)) await_turn();
     epilogue.finish();
   }
 
  private:
+  static constexpr bool kOrdered = Tile::kOverlap == Overlap::kOrder;
+  static constexpr bool kHasTurns = kOrdered || Tile::kOwnTiles;
   static constexpr int kSteps = kBlockK / 32;
   static constexpr int kRowBlock = kRowsOfWarpgroup * kBlockK / 16;  ///< of A, as tile_address
-  static constexpr int kPartRegisters = Tile::kPartCols / 2;
-  using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, Tile::kPartCols>;
+  using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, Tile::kCols>;
   using Sums = float[Tile::kCols / 2];
-  using Chain = float[kPartRegisters];
 
-  /// ahead: of the ring's place, here and below.
-  __device__ void wait_full(int ahead) const {
-    const std::uint32_t barrier = full_ + (at_.stage + ahead) * sizeof(ptx::Barrier);
-    while (!ptx::mbarrier_try_wait(barrier, at_.parity(ahead))) {
+  __device__ void wait_full() const {
+    const std::uint32_t barrier = full_ + stage_.at * sizeof(ptx::Barrier);
+    while (!ptx::mbarrier_try_wait(barrier, stage_.parity)) {
     }
   }
 
@@ -167,151 +131,161 @@ class Consumer {
     }
   }
 
-  /// The c-th chain of a part of a stage, or what the stage adds to one that has begun.
-  __device__ void issue(Chain& chain, int ahead, int part, int c, bool begun) const {
+  /// Warpgroups multiply one after the other, each handing on to the next: ordered ones for every
+  /// chain; those with tiles of their own for every tile, because a barrier's parity tells a stage
+  /// from the one that lies there a round later, not from those of the rounds after.
+  __device__ void await_turn() const {
+    if constexpr (kHasTurns) ptx::named_barrier_wait(1 + warpgroup_, 256);
+  }
+  __device__ void pass_turn() const {
+    if constexpr (kHasTurns) {
+      ptx::named_barrier_arrive(1 + (warpgroup_ + 1) % Tile::kConsumers, 256);
+    }
+  }
+
+  /// The c-th chain of the stage for a part of the rows, or what the stage adds to one that has
+  /// begun.
+  __device__ void issue(Sums& chain, int part, int c, bool begun) const {
     constexpr int kCount = Tile::kPromotes ? kSteps / Tile::kChains : kSteps;
-    const std::uint32_t stage = (at_.stage + ahead) * (Tile::kStageBytes / 16);
+    const std::uint32_t stage = stage_.at * (Tile::kStageBytes / 16);
     ptx::pin(chain);
+    if constexpr (kOrdered) await_turn();
     ptx::wgmma_fence();
 #pragma unroll
     for (int step = 0; step < kCount; ++step) {
       const std::uint32_t k = (c * kCount + step) * 2;  // 32 bytes a step
-      Mma::run(chain, ptx::tile_descriptor(a_ + stage + k),
-               ptx::tile_descriptor(b_ + stage + part * (Tile::kPartCols * kBlockK / 16) + k),
-               step > 0 || begun);
+      Mma::run(chain, ptx::tile_descriptor(a_ + stage + part * kRowBlock + k),
+               ptx::tile_descriptor(b_ + stage + k), step > 0 || begun);
     }
     ptx::wgmma_commit();
+    if constexpr (kOrdered) pass_turn();
     ptx::pin(chain);
   }
 
   /// One chain over all of K: while a block is multiplied, the one before is released.
-  __device__ void accumulate(Sums& sums) {
+  __device__ void accumulate(Sums (&sums)[Tile::kRowParts]) {
     int previous = 0;
-    for (int block = 0; block < args_.k_blocks; ++block, at_.advance()) {
-      wait_full(0);
+    await_turn();
+    for (int block = 0; block < args_.k_blocks; ++block, stage_.advance()) {
+      wait_full();
 #pragma unroll
-      for (int part = 0; part < Tile::kParts; ++part) {
-        issue(part_of(sums, part), 0, part, 0, block > 0);
-      }
-      ptx::wgmma_wait<Tile::kParts>();
+      for (int part = 0; part < Tile::kRowParts; ++part) issue(sums[part], part, 0, block > 0);
+      ptx::wgmma_wait<Tile::kRowParts>();
       if (block > 0) release(previous);
-      previous = at_.stage;
+      previous = stage_.at;
     }
+    pass_turn();
     ptx::wgmma_wait<0>();
-    ptx::pin(sums);
+#pragma unroll
+    for (Sums& part : sums) ptx::pin(part);
     release(previous);
   }
-  static __device__ Chain& part_of(Sums& sums, int part) {
-    return *reinterpret_cast<Chain*>(sums + part * kPartRegisters);
-  }
 
-  /// Chains that join FP32 sums.
-  __device__ void accumulate_promoted(Sums& sums, int row, int col) {
-    PromotionScales<Tile> scales(args_, row + lane_ / 4, col);
+  /// Chains that join FP32 sums, one at a time.
+  __device__ void accumulate_promoted(Sums& sums, PromotionScales<Tile>& scales, int col) {
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
-    Chain chains[Tile::kAccumulators];
-    int block = 0, in_chain = 0, interval = args_.promotion_blocks;
+    Sums chain;
+    int in_chain = 0, interval = args_.promotion_blocks;
     ptx::keep(interval);
-    for (; block + kBlocksAtOnce <= args_.k_blocks; block += kBlocksAtOnce) {
-      run_blocks<kBlocksAtOnce>(sums, chains, scales, col, interval, in_chain, block);
-    }
-    for (; block < args_.k_blocks; ++block) {
-      run_blocks<1>(sums, chains, scales, col, interval, in_chain, block);
+    for (int block = 0; block < args_.k_blocks; ++block, stage_.advance()) {
+      wait_full();
+      const bool begun = in_chain > 0, ends = ++in_chain == interval || block + 1 == args_.k_blocks;
+      if (ends) in_chain = 0;
+#pragma unroll
+      for (int c = 0; c < Tile::kChains; ++c) {
+        issue(chain, 0, c, begun);
+        if (c == 0) scales.take(block);
+        ptx::wgmma_wait<0>();
+        if (c + 1 == Tile::kChains) release(stage_.at);
+        if (ends) promote(sums, chain, scales, col);
+      }
     }
   }
 
-  /// kBlocks blocks of K from `block` on; in_chain of them since the last promotion. With two
-  /// accumulators each multiplication but the last is on its way while the one before is promoted.
+  /// The same with two accumulators: a chain is on its way while the one before joins the sums.
+  /// Chains end with their block.
+  __device__ void accumulate_in_turns(Sums& sums, PromotionScales<Tile>& scales, int col) {
+#pragma unroll
+    for (float& sum : sums) sum = 0.0f;
+    constexpr int kBlocks = 8 / Tile::kChains;  // in a pass: ptxas orders no two accumulators across a loop's end
+    int block = 0;
+    for (; block + kBlocks <= args_.k_blocks; block += kBlocks) {
+      run_turns<kBlocks>(sums, scales, col, block);
+    }
+    for (; block < args_.k_blocks; ++block) run_turns<1>(sums, scales, col, block);
+  }
+
+  /// Issues the chains of some blocks from `block` on, each before the one before it joins the
+  /// sums.
   template <int kBlocks>
-  __device__ void run_blocks(Sums& sums, Chain (&chains)[Tile::kAccumulators],
-                             PromotionScales<Tile>& scales, int col, int interval, int& in_chain,
-                             int block) {
-    constexpr int kPerBlock = Tile::kChains * Tile::kParts, kAll = kBlocks * kPerBlock;
-    constexpr int kLag = Tile::kAccumulators - 1;  // multiplications on their way
-    bool ends = false;                             // whether the chain ends with its block
+  __device__ void run_turns(Sums& sums, PromotionScales<Tile>& scales, int col, int block) {
+    constexpr int kAll = kBlocks * Tile::kChains;
+    Sums chains[2];
+    int previous = 0;
 #pragma unroll
     for (int i = 0; i < kAll; ++i) {
-      const int ahead = i / kPerBlock, place = i % kPerBlock;
-      const bool last = block + ahead + 1 == args_.k_blocks, ended = ends;
-      if (place == 0) {
-        wait_full(ahead);
-        in_chain = ended ? 1 : in_chain + 1;
-        ends = in_chain == interval || last;
+      const bool first = i % Tile::kChains == 0;
+      if (first) wait_full();
+      issue(chains[i % 2], 0, i % Tile::kChains, false);
+      if (i > 0) {
+        ptx::wgmma_wait<1>();
+        if (first) release(previous);
+        promote(sums, chains[(i + 1) % 2], scales, col);
       }
-      if (kLag == 0 && place == 0) scales.next(last);
-      issue(chains[i % Tile::kAccumulators], ahead, i % Tile::kParts, place / Tile::kParts,
-            in_chain > 1);
-      if (i < kLag) {
-        scales.next(last);
-        continue;
+      if (first) {
+        scales.take(block + i / Tile::kChains);
+        previous = stage_.at;
       }
-      const int done = i - kLag;
-      finish<kLag>(sums, chains[done % Tile::kAccumulators], done % Tile::kParts,
-                   place < kLag ? ended : ends, scales, col);
-      if (done % kPerBlock + 1 == kPerBlock) release(at_.stage + done / kPerBlock);
-      if (kLag > 0 && place == 0) scales.next(last);
+      if (i % Tile::kChains + 1 == Tile::kChains) stage_.advance();
     }
-    if constexpr (kLag > 0) {
-      finish<0>(sums, chains[(kAll - 1) % Tile::kAccumulators], (kAll - 1) % Tile::kParts, ends,
-                scales, col);
-      release(at_.stage + kBlocks - 1);
-    }
-    at_.advance(kBlocks);
-    if (ends) in_chain = 0;
+    ptx::wgmma_wait<0>();
+    release(previous);
+    promote(sums, chains[(kAll - 1) % 2], scales, col);
   }
 
-  /// Waits for all but kPending multiplications, and promotes what a chain has come to if it ends.
-  template <int kPending>
-  static __device__ void finish(Sums& sums, Chain& chain, int part, bool ends,
-                                const PromotionScales<Tile>& scales, int col) {
-    ptx::wgmma_wait<kPending>();
+  /// A chain that has ended joins its sums; the wait for it is over.
+  static __device__ void promote(Sums& sums, Sums& chain, const PromotionScales<Tile>& scales,
+                                 int col) {
     ptx::pin(chain);
-    if (ends) promote(sums, chain, part, scales, col);
-  }
-
-  static __device__ void promote(Sums& sums, const Chain& chain, int part,
-                                 const PromotionScales<Tile>& scales, int col) {
     if (!scales.scaled()) {
 #pragma unroll
-      for (int i = 0; i < kPartRegisters; ++i) sums[part * kPartRegisters + i] += chain[i];
+      for (int i = 0; i < Tile::kCols / 2; ++i) sums[i] += chain[i];
     } else if constexpr (Tile::kColumnStep == 128 || Tile::kScaleSpan == 1) {
-      promote_from(sums, chain, part, scales, 0);
+      promote_from(sums, chain, scales, 0);
     } else if constexpr (Tile::kColumnStep == 64) {  // the compiler sees both places that there are
       if (col % 128 == 0) {
-        promote_from(sums, chain, part, scales, 0);
+        promote_from(sums, chain, scales, 0);
       } else {
-        promote_from(sums, chain, part, scales, 8);
+        promote_from(sums, chain, scales, 8);
       }
     } else {
-      promote_from(sums, chain, part, scales, col % 128 / 8);
+      promote_from(sums, chain, scales, col % 128 / 8);
     }
   }
 
   /// begin: where the tile begins in its block of 128 columns, in eights.
-  static __device__ __forceinline__ void promote_from(Sums& sums, const Chain& chain, int part,
+  static __device__ __forceinline__ void promote_from(Sums& sums, const Sums& chain,
                                                       const PromotionScales<Tile>& scales,
                                                       int begin) {
-    constexpr int kGroups = Tile::kPartCols / 8;
 #pragma unroll
-    for (int j = 0; j < kGroups; ++j) {
-      const bool first = Tile::kScaleSpan == 1 || begin + part * kGroups + j < 16;
+    for (int j = 0; j < Tile::kCols / 8; ++j) {
+      const bool first = Tile::kScaleSpan == 1 || begin + j < 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const float factor =
             first ? scales.factor(i / 2, 0) : scales.factor(i / 2, Tile::kScaleSpan - 1);
-        float& sum = sums[part * kPartRegisters + 4 * j + i];
-        sum = __fmaf_rn(factor, chain[4 * j + i], sum);
+        sums[4 * j + i] = __fmaf_rn(factor, chain[4 * j + i], sums[4 * j + i]);
       }
     }
   }
 
   const GemmArguments& args_;
   const GemmShared<Tile>& shared_;
-  const int warp_, lane_;
+  const int warpgroup_, warp_, lane_;
   const std::uint32_t a_, b_;         ///< of stage 0, as tile_address
   const std::uint32_t full_, empty_;  ///< its barriers; `empty` of this lane's block of the cluster
-  RingPlace<Tile> at_;
+  RingPlace<Tile::kStages> stage_;
 };
 
 template <class Tile>
@@ -322,7 +296,11 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < Tile::kStages; ++stage) {
       ptx::mbarrier_init(shared.full(stage), 1);
-      ptx::mbarrier_init(shared.empty(stage), 4 * Tile::kConsumers * Tile::kClusterSize);
+      ptx::mbarrier_init(shared.empty(stage), 4 * Tile::kReaders * Tile::kClusterSize);
+    }
+    for (int slot = 0; slot < kScaleSlots; ++slot) {
+      ptx::mbarrier_init(shared.scales_full(slot), 32);
+      ptx::mbarrier_init(shared.scales_empty(slot), 4 * Tile::kConsumers);
     }
     ptx::mbarrier_init_fence();
   }
@@ -332,14 +310,19 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
   } else {
     __syncthreads();
   }
-  // All registers: 512 a thread of each warpgroup's four warps on one multiprocessor.
+  // A block begins with as many registers a thread as are there for all, and shares them out anew.
   constexpr bool kShares = Tile::kConsumers > 1;
-  constexpr int kOfProducer = Tile::kConsumers == 3 ? 32 : 24;
-  constexpr int kOfConsumer = (512 - kOfProducer) / Tile::kConsumers / 8 * 8;
+  constexpr int kAtStart = 65536 / Tile::kThreads / 8 * 8, kAll = kAtStart * Tile::kThreads / 128;
+  constexpr int kOfProducer = Tile::kConsumers == 3 ? 32 : Tile::kTakesBlockScales ? 40 : 24;
+  constexpr int kOfConsumer = (kAll - kOfProducer) / Tile::kConsumers / 8 * 8;
   const int warpgroup = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / 128, 0);
   if (warpgroup == Tile::kConsumers) {
     if constexpr (kShares) ptx::registers_give_back_to<kOfProducer>();
-    if (threadIdx.x == Tile::kConsumers * 128) produce(args, shared);
+    const int thread = static_cast<int>(threadIdx.x) - Tile::kConsumers * 128;
+    if (thread == 0) produce(args, shared);
+    if constexpr (Tile::kTakesBlockScales) {
+      if (args.scaling == GemmScaling::kBlock && thread / 32 == 1) produce_scales(args, shared);
+    }
   } else {
     if constexpr (kShares) ptx::registers_take_to<kOfConsumer>();
     Consumer<Tile>(args, shared, warpgroup).run();

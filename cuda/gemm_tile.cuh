@@ -33,23 +33,27 @@ constexpr int kBlockK = 128;  ///< bytes of a row that a stage holds: the widest
 constexpr int kRowsOfWarpgroup = 64;
 constexpr int kStagingBytes = 2 * 16 * 128;  ///< of a warp: two boxes of 16 rows of 128 bytes
 constexpr int kSharedBytes = 232448;         ///< of a block on sm_90
-constexpr int kBarrierBytes = 1024;
-constexpr int kBlocksAtOnce = 4;  ///< blocks of K in one pass of a promoting loop
+constexpr int kBarrierBytes = 512;
+constexpr int kScaleChunk = 4;  ///< blocks of K whose scales come together
+constexpr int kScaleSlots = 4;  ///< such chunks in shared memory
 
-/// What a consumer does while the tensor cores multiply for it.
+/// What a consumer does while the tensor cores multiply for it or for another.
 enum class Overlap {
-  kNone,   ///< nothing: other warpgroups keep them busy
-  kParts,  ///< the columns in two parts: one is promoted while the other is multiplied
-  kTurns,  ///< the next chain is multiplied while the last is promoted; only chains within a block
+  kNone,   ///< nothing by design: the warpgroups share a tile and drift apart
+  kTiles,  ///< each warpgroup has a tile of its own: one is written while another is multiplied
+  kOrder,  ///< they share a tile and issue in turn: one promotes while another is multiplied for
+  kTurns,  ///< they share a tile, and each issues its next chain before it promotes the last
 };
 
-/// One block computes D[64 kConsumers, kCols] at a time, each consumer warpgroup 64 rows of it.
+/// One block computes D[kRows, kCols] at a time, each consumer warpgroup 64 rows of it; with kTiles
+/// each warpgroup computes 128 rows alone.
 ///
 /// kChains: 0 for one chain over all of K; else the chains in a block of 128 (1, 2, 4). A cluster
 /// is kClusterRows x kClusterCols blocks; blocks in a column of it share the tile of B, those in a
 /// row the tile of A.
 template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf,
-          Overlap kOverlapOf = Overlap::kNone, int kClusterRowsOf = 1, int kClusterColsOf = 1>
+          Overlap kOverlapOf = Overlap::kNone, int kClusterRowsOf = 1, int kClusterColsOf = 1,
+          bool kBlockScalesOf = true>
 struct GemmTile {
   using TA = A;
   using TB = B;
@@ -58,37 +62,45 @@ struct GemmTile {
   static constexpr int kClusterRows = kClusterRowsOf, kClusterCols = kClusterColsOf;
 
   static constexpr bool kPromotes = kChains != 0;
-  static constexpr int kParts = kOverlap == Overlap::kParts ? 2 : 1;
-  static constexpr int kAccumulators = kOverlap == Overlap::kNone ? 1 : 2;
-  static constexpr int kRows = kConsumers * kRowsOfWarpgroup;
+  static constexpr bool kOwnTiles = kOverlap == Overlap::kTiles;
+  static constexpr int kRowParts = kOwnTiles ? 2 : 1;          ///< wgmma's 64 rows, of a warpgroup
+  static constexpr int kReaders = kOwnTiles ? 1 : kConsumers;  ///< warpgroups that read a stage
+  static constexpr int kRows = kRowsOfWarpgroup * kRowParts * kReaders;
   static constexpr int kClusterSize = kClusterRows * kClusterCols;
   static constexpr int kThreads = (kConsumers + 1) * 128;
-  static constexpr int kPartCols = kCols / kParts;
   static constexpr int kBytesA = kRows * kBlockK, kBytesB = kCols * kBlockK;
   static constexpr int kStageBytes = kBytesA + kBytesB;
-  static constexpr int kStagingTotal = kConsumers * 4 * kStagingBytes;
-  static constexpr int kMostStages = (kSharedBytes - kBarrierBytes - kStagingTotal) / kStageBytes;
-  static constexpr int kStages =
-      kPromotes ? kMostStages / kBlocksAtOnce * kBlocksAtOnce : kMostStages;
-  static constexpr int kDynamicBytes = kStages * kStageBytes + kStagingTotal + kBarrierBytes;
   /// Where a tile begins in a block of 128 columns: multiples of this.
   static constexpr int kColumnStep = std::gcd(kCols, 128);
   /// Blocks of 128 columns that a tile meets at most, for the scales of B.
   static constexpr int kScaleSpan = (128 - kColumnStep + kCols + 127) / 128;
+  /// Whether scales may change along K: each place in a block of columns costs registers.
+  static constexpr bool kTakesBlockScales =
+      kPromotes && kBlockScalesOf && (kColumnStep >= 64 || kCols < 128);
+  /// Those scales of one block: of A's rows, then of the blocks of columns.
+  static constexpr int kBlockScales = kTakesBlockScales ? kRows + 4 : 0;
+  /// A warpgroup's scales of rows and of columns, which come last.
+  static constexpr int kRowScaleBytes = 4 * (kRowsOfWarpgroup * kRowParts + kCols);
+  static constexpr int kOtherBytes = kConsumers * (4 * kStagingBytes + kRowScaleBytes) +
+                                     kBarrierBytes + 4 * kScaleSlots * kScaleChunk * kBlockScales;
+  static constexpr int kStages = (kSharedBytes - kOtherBytes) / kStageBytes;
+  static constexpr int kDynamicBytes = kStages * kStageBytes + kOtherBytes;
 
-  static_assert(!kPromotes || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
-  static_assert(kStages >= 3 && kStages < 32);
-  static_assert(kPromotes || kOverlap != Overlap::kTurns);
-  static_assert(kCols % (8 * kParts) == 0 && kPartCols <= 256, "widths that wgmma has");
+  static_assert(!kTakesBlockScales || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
+  static_assert(kStages >= 3);
+  static_assert(kPromotes ? kOverlap != Overlap::kTiles
+                          : kOverlap == Overlap::kNone || kOverlap == Overlap::kTiles);
+  static_assert(kConsumers > 1 || kOverlap == Overlap::kNone || kOverlap == Overlap::kTurns);
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
+  static_assert(kCols % 8 == 0 && kCols <= 256, "widths that wgmma has");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");
   static_assert((kRows / kClusterCols) % 8 == 0 && (kCols / kClusterRows) % 8 == 0,
                 "each block of a cluster brings whole periods of the shared tile");
-  static_assert(2 * kStages * sizeof(ptx::Barrier) <= kBarrierBytes);
+  static_assert(2 * (kStages + kScaleSlots) * sizeof(ptx::Barrier) <= kBarrierBytes);
 };
 
-/// Shared memory of a block: stages of A and B, staging of D, barriers. `stages` is a multiple of
-/// 1024 bytes.
+/// Shared memory of a block: stages of A and B, staging of D, barriers, scales. `stages` is a
+/// multiple of 1024 bytes.
 template <class Tile>
 struct GemmShared {
   unsigned char* stages;
@@ -103,20 +115,34 @@ struct GemmShared {
     return reinterpret_cast<ptx::Barrier*>(staging(4 * Tile::kConsumers)) + stage;
   }
   __device__ ptx::Barrier* empty(int stage) const { return full(stage + Tile::kStages); }
+  /// The same for the chunks of scales.
+  __device__ ptx::Barrier* scales_full(int slot) const { return full(2 * Tile::kStages + slot); }
+  __device__ ptx::Barrier* scales_empty(int slot) const { return scales_full(kScaleSlots + slot); }
+  __device__ float* row_scales(int warpgroup) const {
+    return reinterpret_cast<float*>(staging(4 * Tile::kConsumers) + kBarrierBytes +
+                                    warpgroup * Tile::kRowScaleBytes);
+  }
+  __device__ float* block_scales(int slot, int block) const {
+    return row_scales(Tile::kConsumers) +
+           (slot * kScaleChunk + block % kScaleChunk) * Tile::kBlockScales;
+  }
 };
 
-/// A place in the ring of stages. Every tile begins at stage 0, so that the stages of a pass are
-/// known to the compiler; a stage's parity counts its own uses.
-template <class Tile>
+/// A place in a ring, and the parity of the phase in which what lies there is filled.
+template <int kCount>
 struct RingPlace {
-  int stage = 0;
-  std::uint32_t parities = 0;  ///< a bit a stage
+  int at = 0;
+  std::uint32_t parity = 0;
 
-  __device__ void start_tile() { stage = 0; }
-  __device__ std::uint32_t parity(int ahead = 0) const { return parities >> (stage + ahead) & 1; }
-  __device__ void advance(int count = 1) {
-    parities ^= ((1u << count) - 1) << stage;
-    stage = stage + count == Tile::kStages ? 0 : stage + count;
+  __device__ void advance() {
+    if (++at == kCount) {
+      at = 0;
+      parity ^= 1;
+    }
+  }
+  __device__ void skip(int count) {
+    parity ^= (at + count) / kCount & 1;
+    at = (at + count) % kCount;
   }
 };
 

@@ -160,12 +160,15 @@ class Bench {
     }
   }
 
-  /// Every trial in turn, alone for a while as in use, then all again.
+  /// Every trial in turn, alone for a while as in use, then all again. Each is warmed up until its
+  /// own heat, not that of the one before, sets the clock.
   void run(std::size_t rounds, std::size_t repeats, Progress& progress) {
     compare();
     for (std::size_t round = 0; round < rounds; ++round) {
       for (Trial& trial : trials_) {
-        const auto times = cuda::time_launches(trial.launch, repeats, kWarmUp);
+        const double once = cuda::time_launches(trial.launch, 1, 1).front() * 1e-6;
+        const auto warm_up = static_cast<std::size_t>(kWarmUpSeconds / once) + 1;
+        const auto times = cuda::time_launches(trial.launch, repeats, warm_up);
         trial.microseconds.insert(trial.microseconds.end(), times.begin(), times.end());
       }
       progress.step();
@@ -222,7 +225,7 @@ class Bench {
     }
   }
 
-  static constexpr std::size_t kWarmUp = 5;
+  static constexpr double kWarmUpSeconds = 0.1;
   GemmShape shape_;
   FloatFormat output_;
   Matrices matrices_;
@@ -254,9 +257,8 @@ Table run(const Arguments& arguments) {
   }
   table.notes.push_back("on " + cuda::describe_devices());
   table.notes.push_back(
-      "every launch alone between two events; a kernel runs for a while by itself, then the next, "
-      "in "
-      "rounds; inputs rotated through 256 MB, normal numbers in e4m3");
+      "every launch alone between two events; a kernel runs by itself for a tenth of a second before "
+      "it is timed, then the next, in rounds; inputs rotated through 256 MB, normal numbers in e4m3");
   return table;
 }
 

@@ -32,6 +32,11 @@ __device__ __forceinline__ void mbarrier_arrive_expect(Barrier* barrier, std::ui
                : "memory");
 }
 
+__device__ __forceinline__ void mbarrier_arrive(Barrier* barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier))
+               : "memory");
+}
+
 /// The address of the same place in the shared memory of another block of the cluster.
 __device__ __forceinline__ std::uint32_t map_to_block(const void* p, std::uint32_t block) {
   std::uint32_t address;
@@ -61,6 +66,15 @@ __device__ __forceinline__ bool mbarrier_try_wait(std::uint32_t barrier, std::ui
       : "r"(barrier), "r"(parity)
       : "memory");
   return done != 0;
+}
+
+/// Barriers of a block by number (0 is __syncthreads'): all of `threads` arrive, and those that came
+/// by named_barrier_wait go on together.
+__device__ __forceinline__ void named_barrier_wait(int barrier, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+__device__ __forceinline__ void named_barrier_arrive(int barrier, int threads) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
 }
 
 __device__ __forceinline__ std::uint32_t cluster_block_rank() {

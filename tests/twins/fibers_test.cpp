@@ -81,7 +81,7 @@ struct Kernels {
   template <TileScales scales>
   void tiles(const PassMeasure* before) {
     fibers::launch(tile_count(), kTileThreads, [&] {
-      quantize_tiles<S, E, kDivide, scales>({straight, transposed}, narrowing, before);
+      quantize_tiles<S, E, kDivide, scales>({straight, transposed}, narrowing, before, 1);
     });
   }
 
