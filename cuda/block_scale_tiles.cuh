@@ -300,14 +300,17 @@ __global__ void __launch_bounds__(kTileThreads, kTilesAtOnce)
     quantize_tiles(const __grid_constant__ TilePair jobs,
                    const __grid_constant__ Narrowing<E> narrowing, const PassMeasure* before,
                    unsigned resident) {
+  // After a first pass the matrix is partly in the L2, and asking for more of it costs more than it
+  // gains, but where divisions leave the time.
+  constexpr bool kOnePass = scales == TileScales::kSegments || scales == TileScales::kSquare;
   __shared__ TileShared<S, kDivide> shared;
   const BlockGrid& g = jobs.straight.grid;
   const TilePlace t(g, blockIdx.x);
   TileThread<S> mine;
   mine.load(jobs.straight, t);
-  prefetch_tile<S>(jobs.straight, blockIdx.x + resident);
+  if constexpr (kOnePass || kDivide) prefetch_tile<S>(jobs.straight, blockIdx.x + resident);
   bool finite = true;
-  if constexpr (scales == TileScales::kSegments || scales == TileScales::kSquare) {
+  if constexpr (kOnePass) {
     finite = __syncthreads_and(measure_tile(mine, shared));
   }
   if (!__syncthreads_and(

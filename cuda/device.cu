@@ -11,8 +11,10 @@ std::vector<Device> devices() {
   for (int ordinal = 0; ordinal < count; ++ordinal) {
     cudaDeviceProp properties{};
     if (cudaGetDeviceProperties(&properties, ordinal) != cudaSuccess) continue;
+    int kilohertz = 0;
+    if (cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, ordinal) != cudaSuccess) continue;
     list.push_back({ordinal, properties.name, properties.major * 10 + properties.minor,
-                    properties.totalGlobalMem, properties.multiProcessorCount});
+                    properties.totalGlobalMem, properties.multiProcessorCount, kilohertz * 1e3});
   }
   return list;
 }

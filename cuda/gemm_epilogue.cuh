@@ -46,6 +46,7 @@ class Epilogue {
         ptx::copy_async_word(scales_ + i, scales.data + at * scales.row_stride);
       }
     }
+    ptx::copy_async_commit();
   }
 
   /// row, col: of the warp's first number in D; row_in_group: of the warpgroup's rows.
@@ -75,7 +76,7 @@ class Epilogue {
   __device__ void await_warpgroup() const { ptx::named_barrier_wait(8 + warpgroup_, 128); }
 
   __device__ void scale_rows(float (&sums)[Tile::kCols / 2], int row_in_group) {
-    ptx::copy_async_wait();
+    ptx::copy_async_wait<0>();
     await_warpgroup();
     const float* rows = scales_ + row_in_group + lane_ / 4;
     const float sa[2] = {rows[0], rows[8]};
@@ -115,9 +116,9 @@ class Epilogue {
   template <bool kBf16, int kGroups>
   __device__ void store_box(const float* sums, const CUtensorMap& map, int row, int col) {
     if (row >= args_.m || col >= args_.n) return;
-    unsigned char* box = staging_ + next_box_ * (kStagingBytes / 2);
-    next_box_ ^= 1;
-    if (lane_ == 0) ptx::tma_store_wait_read<1>();
+    unsigned char* box = staging_ + next_box_ * kBoxBytes;
+    next_box_ = next_box_ + 1 == Tile::kBoxes ? 0 : next_box_ + 1;
+    if (lane_ == 0) ptx::tma_store_wait_read<Tile::kBoxes - 1>();
     __syncwarp();
     const std::uint32_t base = ptx::shared_address(box);
     if constexpr (kBf16 && kGroups == 8) {
@@ -195,7 +196,7 @@ class Epilogue {
   float* scales_;
   int warpgroup_, lane_;
   float scale_ = 1.0f;  ///< of the whole product
-  int next_box_ = 0;  ///< of the two; the other may still be read
+  int next_box_ = 0;  ///< the others may still be read
 };
 
 }  // namespace binade::cuda

@@ -46,8 +46,7 @@ class PromotionScales {
       factors_[span][1] = scales[row_ + 8] * sb;
     }
     if (block % kScaleChunk == kScaleChunk - 1 || block == last_) {
-      __syncwarp();
-      if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(shared_.scales_empty(slot_.at));
+      ptx::mbarrier_arrive(shared_.scales_empty(slot_.at));
       slot_.advance();
     }
   }
@@ -300,7 +299,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
     }
     for (int slot = 0; slot < kScaleSlots; ++slot) {
       ptx::mbarrier_init(shared.scales_full(slot), 32);
-      ptx::mbarrier_init(shared.scales_empty(slot), 4 * Tile::kConsumers);
+      ptx::mbarrier_init(shared.scales_empty(slot), 128 * Tile::kConsumers);
     }
     ptx::mbarrier_init_fence();
   }

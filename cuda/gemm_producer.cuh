@@ -55,7 +55,8 @@ __device__ __forceinline__ const float* first_scale(const DeviceScales& scales, 
   return scales.data == nullptr ? &kOne : scales.data + row * scales.row_stride;
 }
 
-/// One warp: chunks of scales. Each lane's arrival at the barrier comes when its scales have.
+/// One warp: chunks of scales, each lane rows of A 32 apart and perhaps a block of columns. A chunk
+/// is told of when the next one is on its way, which does not wait for it.
 template <class Tile>
 __device__ void produce_scales(const GemmArguments& args, const GemmShared<Tile>& shared) {
   constexpr int kRuns = Tile::kRows / 32;
@@ -64,6 +65,7 @@ __device__ void produce_scales(const GemmArguments& args, const GemmShared<Tile>
   const std::size_t step_b = args.scale_b.data == nullptr ? 0 : args.scale_b.block_stride;
   TileWalk<Tile> walk(args);
   RingPlace<kScaleSlots> slot;
+  int on_its_way = -1;  // the slot of the chunk before
   for (int row, col; walk.next(row, col);) {
     const float* of_a[kRuns];
 #pragma unroll
@@ -81,12 +83,18 @@ __device__ void produce_scales(const GemmArguments& args, const GemmShared<Tile>
       }
       if (lane < Tile::kScaleSpan) ptx::copy_async_word(to + Tile::kRows + lane, of_b);
       of_b += step_b;
-      if (block % kScaleChunk == kScaleChunk - 1 || block + 1 == args.k_blocks) {
-        ptx::copy_async_arrive(shared.scales_full(slot.at));
-        slot.advance();
+      if (block % kScaleChunk < kScaleChunk - 1 && block + 1 < args.k_blocks) continue;
+      ptx::copy_async_commit();
+      if (on_its_way >= 0) {
+        ptx::copy_async_wait<1>();
+        ptx::mbarrier_arrive(shared.scales_full(on_its_way));
       }
+      on_its_way = slot.at;
+      slot.advance();
     }
   }
+  ptx::copy_async_wait<0>();
+  if (on_its_way >= 0) ptx::mbarrier_arrive(shared.scales_full(on_its_way));
 }
 
 }  // namespace binade::cuda

@@ -31,7 +31,7 @@ struct GemmArguments {
 
 constexpr int kBlockK = 128;  ///< bytes of a row that a stage holds: the widest swizzle
 constexpr int kRowsOfWarpgroup = 64;
-constexpr int kStagingBytes = 2 * 16 * 128;  ///< of a warp: two boxes of 16 rows of 128 bytes
+constexpr int kBoxBytes = 16 * 128;          ///< of D, in which a warp writes it: 16 rows
 constexpr int kSharedBytes = 232448;         ///< of a block on sm_90
 constexpr int kBarrierBytes = 512;
 constexpr int kScaleChunk = 4;  ///< blocks of K whose scales come together
@@ -81,10 +81,16 @@ struct GemmTile {
   static constexpr int kBlockScales = kTakesBlockScales ? kRows + 4 : 0;
   /// A warpgroup's scales of rows and of columns, which come last.
   static constexpr int kRowScaleBytes = 4 * (kRowsOfWarpgroup * kRowParts + kCols);
-  static constexpr int kOtherBytes = kConsumers * (4 * kStagingBytes + kRowScaleBytes) +
+  static constexpr int kOtherBytes = kConsumers * (4 * 2 * kBoxBytes + kRowScaleBytes) +
                                      kBarrierBytes + 4 * kScaleSlots * kScaleChunk * kBlockScales;
   static constexpr int kStages = (kSharedBytes - kOtherBytes) / kStageBytes;
-  static constexpr int kDynamicBytes = kStages * kStageBytes + kOtherBytes;
+  /// Boxes of a warp: two, so that one is filled while one is read, and what the stages leave.
+  static constexpr int kSpareBoxes = (kSharedBytes - kOtherBytes - kStages * kStageBytes) /
+                                     (kConsumers * 4 * kBoxBytes);
+  static constexpr int kBoxes = 2 + (kSpareBoxes < 4 ? kSpareBoxes : 4);
+  static constexpr int kStagingBytes = kBoxes * kBoxBytes;
+  static constexpr int kDynamicBytes =
+      kStages * kStageBytes + kOtherBytes + kConsumers * 4 * (kBoxes - 2) * kBoxBytes;
 
   static_assert(!kTakesBlockScales || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
   static_assert(kStages >= 3);
@@ -108,7 +114,7 @@ struct GemmShared {
   __device__ unsigned char* a(int stage) const { return stages + stage * Tile::kStageBytes; }
   __device__ unsigned char* b(int stage) const { return a(stage) + Tile::kBytesA; }
   __device__ unsigned char* staging(int warp) const {
-    return stages + Tile::kStages * Tile::kStageBytes + warp * kStagingBytes;
+    return stages + Tile::kStages * Tile::kStageBytes + warp * Tile::kStagingBytes;
   }
   /// A stage's tiles have arrived / its readers, of the whole cluster, are done.
   __device__ ptx::Barrier* full(int stage) const {

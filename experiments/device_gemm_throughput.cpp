@@ -114,6 +114,7 @@ struct Trial {
   bool is_peer = false;
   std::vector<double> microseconds{};
   std::int64_t differs = -1;  ///< outputs whose bits are not the peer's; -1 without one
+  std::int64_t registers = -1, local_bytes = -1;  ///< of our kernel
 
   double rate(const GemmShape& s, double quantile) const {
     std::vector<double> sorted = microseconds;
@@ -134,15 +135,16 @@ class Bench {
     const auto tiles = cuda::gemm_tiles(matrices_.call(path, 0));
     const int count = all_tiles ? static_cast<int>(tiles.size()) : 1;
     for (int tile = all_tiles ? 0 : -1, i = 0; i < count; ++tile, ++i) {
-      const std::string name =
-          tiles[static_cast<std::size_t>(tile < 0 ? cuda::gemm_tile(matrices_.call(path, 0))
-                                                  : tile)]
-              .name;
-      trials_.push_back({path, "binade", name, [this, path, tile](std::size_t copy) {
-                           DeviceGemm call = matrices_.call(path, copy);
-                           call.tile = tile;
-                           cuda::gemm_hw(call);
-                         }});
+      const auto& info = tiles[static_cast<std::size_t>(
+          tile < 0 ? cuda::gemm_tile(matrices_.call(path, 0)) : tile)];
+      Trial trial{path, "binade", info.name, [this, path, tile](std::size_t copy) {
+                    DeviceGemm call = matrices_.call(path, copy);
+                    call.tile = tile;
+                    cuda::gemm_hw(call);
+                  }};
+      trial.registers = info.registers;
+      trial.local_bytes = static_cast<std::int64_t>(info.spill_bytes);
+      trials_.push_back(std::move(trial));
     }
   }
 
@@ -160,12 +162,13 @@ class Bench {
     }
   }
 
-  /// Every trial in turn, alone for a while as in use, then all again. Each is warmed up until its
-  /// own heat, not that of the one before, sets the clock.
+  /// Every trial in turn, alone for a while as in use, then all again the other way round. Each is
+  /// warmed up until its own heat, not that of the one before, sets the clock.
   void run(std::size_t rounds, std::size_t repeats, Progress& progress) {
     compare();
     for (std::size_t round = 0; round < rounds; ++round) {
-      for (Trial& trial : trials_) {
+      for (std::size_t i = 0; i < trials_.size(); ++i) {
+        Trial& trial = trials_[round % 2 == 0 ? i : trials_.size() - 1 - i];
         const double once = cuda::time_launches(trial.launch, 1, 1).front() * 1e-6;
         const auto warm_up = static_cast<std::size_t>(kWarmUpSeconds / once) + 1;
         const auto times = cuda::time_launches(trial.launch, repeats, warm_up);
@@ -185,11 +188,17 @@ class Bench {
                             t.rate(shape_, 0.0), t.rate(shape_, 1.0),
                             peer == nullptr ? std::numeric_limits<double>::quiet_NaN()
                                             : t.rate(shape_, 0.5) / peer->rate(shape_, 0.5),
-                            t.differs});
+                            t.differs, t.rate(shape_, 0.5) / peak(), t.registers, t.local_bytes});
     }
   }
 
  private:
+  /// TFLOP/s of the tensor cores at the highest clock, which no power supply lets them keep.
+  static double peak() {
+    const cuda::Device device = cuda::devices().front();
+    return 2 * 4096 * device.multiprocessors * device.clock_hz * 1e-12;
+  }
+
   const Trial* peer_of(const Trial& trial) const {
     for (const Trial& t : trials_) {
       if (t.is_peer && t.path.scaling == trial.path.scaling &&
@@ -225,7 +234,7 @@ class Bench {
     }
   }
 
-  static constexpr double kWarmUpSeconds = 0.1;
+  static constexpr double kWarmUpSeconds = 0.25;
   GemmShape shape_;
   FloatFormat output_;
   Matrices matrices_;
@@ -257,8 +266,8 @@ Table run(const Arguments& arguments) {
   }
   table.notes.push_back("on " + cuda::describe_devices());
   table.notes.push_back(
-      "every launch alone between two events; a kernel runs by itself for a tenth of a second before "
-      "it is timed, then the next, in rounds; inputs rotated through 256 MB, normal numbers in e4m3");
+      "every launch alone between two events; a kernel runs by itself for a quarter of a second "
+      "before it is timed, then the next, in rounds that alternate their order; inputs rotated through 256 MB, normal numbers in e4m3");
   return table;
 }
 
@@ -285,7 +294,7 @@ Experiment device_gemm_throughput() {
       {"output", "bf16", "", "format of D", {"bf16", "fp32"}},
       {"tiles", "best", "", "of our kernel: the one that it chooses, or all", {"best", "all"}},
       {"library", "libcublasLt.so.13", "none", "cuBLASLt: name or path, or none", {}},
-      {"rounds", "3", "1", "every kernel has its turn in each", {}},
+      {"rounds", "4", "1", "every kernel has its turn in each; an even number is fair", {}},
       {"repeats", "15", "3", "timed runs of a kernel in a round", {}},
       seed_parameter(),
   };
@@ -304,9 +313,13 @@ Experiment device_gemm_throughput() {
       {"rate_fastest", "TFLOP/s", "the same of the fastest run"},
       {"share_of_peer", "", "median rate over cuBLASLt's with the same scaling and accumulation"},
       {"differs", "", "outputs whose bits are not cuBLASLt's; -1 where it has no such product"},
+      {"share_of_peak", "", "of 4096 products a cycle and multiprocessor at the highest clock"},
+      {"registers", "", "of a thread of our kernel at its start, before warpgroups share them anew"},
+      {"local_memory", "B", "of a thread of our kernel: spilled registers"},
   };
   e.measures_time = true;
   e.needs_device = true;
+  e.keeps_figure = true;
   e.run = run;
   return e;
 }

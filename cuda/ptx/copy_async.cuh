@@ -10,16 +10,14 @@ __device__ __forceinline__ void copy_async_word(float* to, const float* from) {
                : "memory");
 }
 
-/// This thread arrives at the barrier when all its copies so far are there; the barrier counts it.
-__device__ __forceinline__ void copy_async_arrive(Barrier* barrier) {
-  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(
-                   shared_address(barrier))
-               : "memory");
+__device__ __forceinline__ void copy_async_commit() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
 }
 
-/// Until all copies of this thread are there.
+/// Until all but the `kPending` newest groups of this thread's copies are there.
+template <int kPending>
 __device__ __forceinline__ void copy_async_wait() {
-  asm volatile("cp.async.wait_all;" ::: "memory");
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
 }  // namespace binade::cuda::ptx

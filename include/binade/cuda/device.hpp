@@ -12,6 +12,7 @@ struct Device {
   int compute_capability = 0;  ///< 90 for sm_90
   std::size_t memory_bytes = 0;
   int multiprocessors = 0;
+  double clock_hz = 0;  ///< the multiprocessors' highest
 };
 
 /// The CUDA devices that can be used now; empty where there is none, no driver, or no CUDA in this
