@@ -268,7 +268,6 @@ std::string name_of(const GemmVariant& v) {
   return std::to_string(v.rows) + "x" + std::to_string(v.cols) +
          (v.overlap == Overlap::kTiles   ? " each"
           : v.overlap == Overlap::kTurns ? " in turns"
-          : v.overlap == Overlap::kOrder ? " in order"
                                          : "") +
          ", cluster " + std::to_string(v.cluster_rows) + "x" + std::to_string(v.cluster_cols) +
          ", " + std::to_string(v.stages) + " stages";

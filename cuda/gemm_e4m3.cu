@@ -24,9 +24,8 @@ const std::vector<GemmVariant>& gemm_variants_e4m3() {
       tile<2, 192, 0, kTiles, 2>(0.74),
       tile<1, 56, 0, kNone, 1, 2>(0.33),
       // promoted every 128, or every few 128
-      tile<2, 192, 1, kOrder, 2>(0.65),
+      tile<2, 192, 1, kNone, 2>(0.65),
       tile<2, 128, 1, kTurns, 2, 1, false>(0.63),
-      tile<3, 128, 1, kNone, 2>(0.655),
       tile<1, 56, 1, kTurns, 1, 2>(0.31),
       tile<1, 56, 1, kNone, 1, 2>(0.29),
       // promoted every 64

@@ -105,13 +105,11 @@ class Consumer {
       }
     }
     // The turn that was passed last, so that no barrier is left half full.
-    if (warpgroup_ == (Tile::kOwnTiles ? tile % Tile::kConsumers : 0)) await_turn();
+    if (tile % Tile::kConsumers == warpgroup_) await_turn();
     epilogue.finish();
   }
 
  private:
-  static constexpr bool kOrdered = Tile::kOverlap == Overlap::kOrder;
-  static constexpr bool kHasTurns = kOrdered || Tile::kOwnTiles;
   static constexpr int kSteps = kBlockK / 32;
   static constexpr int kRowBlock = kRowsOfWarpgroup * kBlockK / 16;  ///< of A, as tile_address
   using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, Tile::kCols>;
@@ -130,34 +128,30 @@ class Consumer {
     }
   }
 
-  /// Warpgroups multiply one after the other, each handing on to the next: ordered ones for every
-  /// chain; those with tiles of their own for every tile, because a barrier's parity tells a stage
-  /// from the one that lies there a round later, not from those of the rounds after.
+  /// Warpgroups with tiles of their own take turns at the ring, because a barrier's parity tells a
+  /// stage from the one that lies there a round later, not from those of the rounds after.
   __device__ void await_turn() const {
-    if constexpr (kHasTurns) ptx::named_barrier_wait(1 + warpgroup_, 256);
+    if constexpr (Tile::kOwnTiles) ptx::named_barrier_wait(1 + warpgroup_, 256);
   }
   __device__ void pass_turn() const {
-    if constexpr (kHasTurns) {
+    if constexpr (Tile::kOwnTiles) {
       ptx::named_barrier_arrive(1 + (warpgroup_ + 1) % Tile::kConsumers, 256);
     }
   }
 
-  /// The c-th chain of the stage for a part of the rows, or what the stage adds to one that has
-  /// begun.
-  __device__ void issue(Sums& chain, int part, int c, bool begun) const {
+  /// The c-th chain of a stage for a part of the rows, or what the stage adds to one that has begun.
+  __device__ void issue(Sums& chain, int stage, int part, int c, bool begun) const {
     constexpr int kCount = Tile::kPromotes ? kSteps / Tile::kChains : kSteps;
-    const std::uint32_t stage = stage_.at * (Tile::kStageBytes / 16);
+    const std::uint32_t offset = stage * (Tile::kStageBytes / 16);
+    const std::uint32_t a = a_ + offset + part * kRowBlock, b = b_ + offset;
     ptx::pin(chain);
-    if constexpr (kOrdered) await_turn();
     ptx::wgmma_fence();
 #pragma unroll
     for (int step = 0; step < kCount; ++step) {
       const std::uint32_t k = (c * kCount + step) * 2;  // 32 bytes a step
-      Mma::run(chain, ptx::tile_descriptor(a_ + stage + part * kRowBlock + k),
-               ptx::tile_descriptor(b_ + stage + k), step > 0 || begun);
+      Mma::run(chain, ptx::tile_descriptor(a + k), ptx::tile_descriptor(b + k), step > 0 || begun);
     }
     ptx::wgmma_commit();
-    if constexpr (kOrdered) pass_turn();
     ptx::pin(chain);
   }
 
@@ -168,7 +162,7 @@ class Consumer {
     for (int block = 0; block < args_.k_blocks; ++block, stage_.advance()) {
       wait_full();
 #pragma unroll
-      for (int part = 0; part < Tile::kRowParts; ++part) issue(sums[part], part, 0, block > 0);
+      for (int part = 0; part < Tile::kRowParts; ++part) issue(sums[part], stage_.at, part, 0, block > 0);
       ptx::wgmma_wait<Tile::kRowParts>();
       if (block > 0) release(previous);
       previous = stage_.at;
@@ -180,25 +174,39 @@ class Consumer {
     release(previous);
   }
 
-  /// Chains that join FP32 sums, one at a time.
+  /// Chains that join FP32 sums, one at a time. What can be done while a chain is multiplied is:
+  /// the others' chains take over when this warpgroup promotes, and wait for it when it dawdles.
   __device__ void accumulate_promoted(Sums& sums, PromotionScales<Tile>& scales, int col) {
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
     Sums chain;
-    int in_chain = 0, interval = args_.promotion_blocks;
+    int in_chain = 0, interval = args_.promotion_blocks, block = 0;
     ptx::keep(interval);
-    for (int block = 0; block < args_.k_blocks; ++block, stage_.advance()) {
-      wait_full();
-      const bool begun = in_chain > 0, ends = ++in_chain == interval || block + 1 == args_.k_blocks;
+    wait_full();
+    for (const int last = args_.k_blocks - 1; block < last; ++block) {
+      const bool begun = in_chain > 0, ends = ++in_chain == interval;
       if (ends) in_chain = 0;
+      run_block<false>(sums, chain, scales, col, block, begun, ends);
+    }
+    run_block<true>(sums, chain, scales, col, block, in_chain > 0, true);
+  }
+
+  /// kLast: no stage follows.
+  template <bool kLast>
+  __device__ void run_block(Sums& sums, Sums& chain, PromotionScales<Tile>& scales, int col,
+                            int block, bool begun, bool ends) {
+    const int stage = stage_.at;
 #pragma unroll
-      for (int c = 0; c < Tile::kChains; ++c) {
-        issue(chain, 0, c, begun);
-        if (c == 0) scales.take(block);
-        ptx::wgmma_wait<0>();
-        if (c + 1 == Tile::kChains) release(stage_.at);
-        if (ends) promote(sums, chain, scales, col);
+    for (int c = 0; c < Tile::kChains; ++c) {
+      issue(chain, stage, 0, c, begun);
+      if (c == 0) {
+        scales.take(block);
+        stage_.advance();
+        if constexpr (!kLast) wait_full();
       }
+      ptx::wgmma_wait<0>();
+      if (c + 1 == Tile::kChains) release(stage);
+      if (ends) promote(sums, chain, scales, col);
     }
   }
 
@@ -207,7 +215,8 @@ class Consumer {
   __device__ void accumulate_in_turns(Sums& sums, PromotionScales<Tile>& scales, int col) {
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
-    constexpr int kBlocks = 8 / Tile::kChains;  // in a pass: ptxas orders no two accumulators across a loop's end
+    // In a pass: ptxas orders no two accumulators across a loop's end.
+    constexpr int kBlocks = 8 / Tile::kChains;
     int block = 0;
     for (; block + kBlocks <= args_.k_blocks; block += kBlocks) {
       run_turns<kBlocks>(sums, scales, col, block);
@@ -226,7 +235,7 @@ class Consumer {
     for (int i = 0; i < kAll; ++i) {
       const bool first = i % Tile::kChains == 0;
       if (first) wait_full();
-      issue(chains[i % 2], 0, i % Tile::kChains, false);
+      issue(chains[i % 2], stage_.at, 0, i % Tile::kChains, false);
       if (i > 0) {
         ptx::wgmma_wait<1>();
         if (first) release(previous);

@@ -39,9 +39,9 @@ constexpr int kScaleSlots = 4;  ///< such chunks in shared memory
 
 /// What a consumer does while the tensor cores multiply for it or for another.
 enum class Overlap {
-  kNone,   ///< nothing by design: the warpgroups share a tile and drift apart
+  kNone,   ///< nothing by design: warpgroups share a tile and drift apart, so that one promotes
+           ///< while another is multiplied for
   kTiles,  ///< each warpgroup has a tile of its own: one is written while another is multiplied
-  kOrder,  ///< they share a tile and issue in turn: one promotes while another is multiplied for
   kTurns,  ///< they share a tile, and each issues its next chain before it promotes the last
 };
 
@@ -94,9 +94,8 @@ struct GemmTile {
 
   static_assert(!kTakesBlockScales || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
   static_assert(kStages >= 3);
-  static_assert(kPromotes ? kOverlap != Overlap::kTiles
-                          : kOverlap == Overlap::kNone || kOverlap == Overlap::kTiles);
-  static_assert(kConsumers > 1 || kOverlap == Overlap::kNone || kOverlap == Overlap::kTurns);
+  static_assert(kOverlap != (kPromotes ? Overlap::kTiles : Overlap::kTurns));
+  static_assert(kConsumers > 1 || kOverlap != Overlap::kTiles);
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
   static_assert(kCols % 8 == 0 && kCols <= 256, "widths that wgmma has");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");

@@ -16,16 +16,16 @@
 
 namespace binade::cuda::ptx {
 
-/// Where a tile of 128-byte rows lies, a multiple of 1024 bytes, for tile_descriptor. Adding n
-/// moves by 16 n bytes.
+/// Where a tile of 128-byte rows lies, a multiple of 1024 bytes, as the lower half of its
+/// descriptor. Adding n moves by 16 n bytes.
 __device__ __forceinline__ std::uint32_t tile_address(const void* tile) {
-  return (shared_address(tile) & 0x3ffffu) >> 4;
+  return (shared_address(tile) & 0x3ffffu) >> 4 | 1u << 16;
 }
 
 /// What wgmma reads there: rows in groups of eight, 1024 bytes apart, swizzled over 128 bytes.
 __device__ __forceinline__ std::uint64_t tile_descriptor(std::uint32_t address) {
   constexpr std::uint64_t kEightRows = 1024 >> 4, kSwizzle128 = 1;
-  return (std::uint64_t{1} << 16 | kEightRows << 32 | kSwizzle128 << 62) | address;
+  return (kEightRows << 32 | kSwizzle128 << 62) | address;
 }
 
 /// Before the first wgmma, and wherever registers of D were touched otherwise.
