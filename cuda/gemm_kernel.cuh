@@ -1,5 +1,5 @@
 // The GEMM kernel: one warp brings tiles of A and B through the copy engine into a ring of stages
-// (gemm_producer.cuh), one to three warpgroups multiply what has arrived. Blocks stay and walk over
+// (gemm_producer.cuh), one or two warpgroups multiply what has arrived. Blocks stay and walk over
 // D.
 //
 // The bits come from the order alone: a chain starts from zero (scale-d 0), its k ascends, and its
@@ -61,7 +61,7 @@ class PromotionScales {
   float factors_[Tile::kScaleSpan][2];
 };
 
-/// A consumer warpgroup.
+/// A consumer warpgroup: 64 rows of the block's tile, or every second tile.
 template <class Tile>
 class Consumer {
  public:
@@ -321,7 +321,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
   // A block begins with as many registers a thread as are there for all, and shares them out anew.
   constexpr bool kShares = Tile::kConsumers > 1;
   constexpr int kAtStart = 65536 / Tile::kThreads / 8 * 8, kAll = kAtStart * Tile::kThreads / 128;
-  constexpr int kOfProducer = Tile::kConsumers == 3 ? 32 : Tile::kTakesBlockScales ? 40 : 24;
+  constexpr int kOfProducer = Tile::kTakesBlockScales ? 40 : 24;
   constexpr int kOfConsumer = (kAll - kOfProducer) / Tile::kConsumers / 8 * 8;
   const int warpgroup = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / 128, 0);
   if (warpgroup == Tile::kConsumers) {

@@ -62,7 +62,7 @@ def draw(data):
         axis.set_visible(False)
     for name, color in KERNELS.items():
         axes.flat[0].barh(0, 0, color=color, label=name)
-    axes.flat[0].legend(frameon=False, fontsize=8.5, loc="lower right")
+    fig.legend(frameon=False, fontsize=9, loc="upper right", ncols=2)
     return fig
 
 
