@@ -101,9 +101,20 @@ class Encoder32 {
     lane_plan_ = detail::make_lane_plan(f, plan_);
     lanes_ = k.lanes[static_cast<int>(rules.rounding)][detail::container_index(f)]
                     [static_cast<int>(lane_plan_.kind())];
+    narrow_plan_ = detail::make_narrow_plan(f, rules, lane_plan_);
+    if (narrow_plan_.kind != detail::NarrowKind::kNone) {
+      narrow_ = k.narrow[static_cast<int>(narrow_plan_.kind)];
+    }
+  }
+  /// Whether codes go from registers to memory in whole lines.
+  bool makes_lines() const { return narrow_ != nullptr; }
+  void lines(const float* values, void* target, std::size_t n, bool past_caches) const {
+    narrow_(values, target, n, narrow_plan_, past_caches);
   }
   void operator()(const float* values, void* target, std::size_t n, RandomStream random) const {
-    if (lanes_ != nullptr) {
+    if (narrow_ != nullptr) {
+      narrow_(values, target, n, narrow_plan_, false);
+    } else if (lanes_ != nullptr) {
       lanes_(values, target, n, lane_plan_, padding_, random);
     } else {
       any_(values, target, n, plan_, padding_, random);
@@ -116,6 +127,8 @@ class Encoder32 {
   detail::EncodeLoop<float> any_;
   detail::LanePlan lane_plan_{};
   detail::LanesLoop lanes_ = nullptr;
+  detail::NarrowPlan narrow_plan_{};
+  detail::NarrowLoop narrow_ = nullptr;
 };
 
 class Encoder64 {
@@ -136,18 +149,41 @@ class Encoder64 {
 
 constexpr std::size_t kBlock = 2048;  ///< elements decoded, encoded or streamed at once
 
-/// Where the blocks of a result go. Large results are written past the caches, which will not hold
-/// them: from a buffer, in whole lines.
+/// Whether a result of `count` containers of `width` bytes is so large that it should be written past
+/// the caches, which will not hold it, and how many of them lie before its first whole line.
+struct PastCaches {
+  bool worth = false;
+  std::size_t lead = 0;
+
+  PastCaches(std::size_t in_bytes, std::size_t count, const void* target, std::size_t width) {
+    constexpr std::size_t kLine = 64, kLarge = std::size_t{1} << 24;  // bytes read and written
+    const std::size_t before = (kLine - reinterpret_cast<std::uintptr_t>(target) % kLine) % kLine;
+    worth = in_bytes + count * width >= kLarge && before % width == 0;
+    lead = worth ? before / width : 0;
+  }
+};
+
+/// body(first, n, past_caches) for the part before the first whole line and for the rest, where a
+/// large result is written past the caches; all of it at once where it is not large.
+template <class Body>
+void lines_of(const CastKernels& k, std::size_t in_bytes, std::size_t count, const void* target,
+              std::size_t width, Body&& body) {
+  const PastCaches past(in_bytes, count, target, width);
+  if (past.lead != 0) body(0, past.lead, false);
+  body(past.lead, count - past.lead, past.worth);
+  if (past.worth) k.end_stream();
+}
+
+/// Where the blocks of a result go, for loops that do not make whole lines: large results are written
+/// past the caches from a buffer.
 class BlockTarget {
  public:
   BlockTarget(const CastKernels& k, std::size_t in_bytes, std::size_t count, void* target,
               std::size_t width)
       : k_(k), target_(static_cast<std::byte*>(target)), width_(width) {
-    constexpr std::size_t kLarge = std::size_t{1} << 24;  // bytes read and written
-    const std::size_t before = (kLine - reinterpret_cast<std::uintptr_t>(target) % kLine) % kLine;
-    if (in_bytes + count * width < kLarge || before % width != 0) return;
-    lead_ = before / width;
-    streams_ = true;
+    const PastCaches past(in_bytes, count, target, width);
+    streams_ = past.worth;
+    lead_ = past.lead;
   }
   ~BlockTarget() {
     if (streams_) k_.end_stream();
@@ -200,6 +236,16 @@ void cast_blocks(FloatFormat from, const std::byte* source, FloatFormat to, std:
   // The loops take values where they lie, unless that is where the codes go, or between two values.
   const bool where_they_lie = from == wide && source != target &&
                               reinterpret_cast<std::uintptr_t>(source) % alignof(Float) == 0;
+  if constexpr (kSingle) {
+    if (where_they_lie && encode_values.makes_lines()) {
+      const auto* values = reinterpret_cast<const float*>(source);
+      lines_of(k, in_bytes * count, count, target, out_bytes,
+               [&](std::size_t first, std::size_t n, bool past_caches) {
+                 encode_values.lines(values + first, target + first * out_bytes, n, past_caches);
+               });
+      return;
+    }
+  }
   BlockTarget out(k, in_bytes * count, count, target, out_bytes);
   alignas(64) Float buffer[kBlock];
   for (std::size_t at = 0, n = 0; at < count; at += n) {

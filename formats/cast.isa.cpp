@@ -2,12 +2,19 @@
 // scalar text of codec.hpp, compiled once per instruction set and left to the compiler's
 // vectoriser. Everything lives in the namespace BINADE_ISA or is forced inline,
 // so that no copy made for one instruction set can be linked into another (tests/layout checks).
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // in gcc's own AVX-512 header, bug 105593
+#endif
 #include "binade/formats/cast.hpp"
 
 #include "cast_kernels.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#endif
+#if defined(__AVX512BW__) && defined(__AVX512DQ__)
+#define BINADE_AVX512_LOOPS 1
+#include "narrow_avx512.hpp"
 #endif
 
 namespace binade::detail::BINADE_ISA {
@@ -198,6 +205,12 @@ constexpr CastKernels make_kernels() {
   fill_rounding<Rounding::kStochasticA>(k);
   fill_rounding<Rounding::kStochasticB>(k);
   fill_rounding<Rounding::kStochasticC>(k);
+#if defined(BINADE_AVX512_LOOPS)
+  k.narrow[static_cast<int>(NarrowKind::kBytes)] = narrow_bytes;
+  k.narrow[static_cast<int>(NarrowKind::kWords)] = narrow_loop<ToWords<NarrowWords>>;
+  k.narrow[static_cast<int>(NarrowKind::kFp16)] = narrow_loop<ToWords<NarrowFp16>>;
+  k.narrow[static_cast<int>(NarrowKind::kBf16)] = narrow_loop<ToWords<NarrowBf16>>;
+#endif
   k.round = round_loop;
   k.stream = stream;
   k.end_stream = end_stream;

@@ -9,6 +9,7 @@
 #include "binade/formats/codec.hpp"
 #include "binade/formats/isa.hpp"
 #include "encode_lanes.hpp"
+#include "narrow_plan.hpp"
 
 namespace binade::detail {
 
@@ -19,7 +20,6 @@ constexpr int container_index(FloatFormat f) {
   return bit_width_of(static_cast<std::uint64_t>(f.container_bits())) - 4;
 }
 
-/// The draws of successive elements.
 /// Whether a format's codes are the upper bits of fp32's.
 constexpr bool is_fp32_prefix(FloatFormat f) {
   FloatFormat widened = f;
@@ -28,6 +28,7 @@ constexpr bool is_fp32_prefix(FloatFormat f) {
   return widened == kFp32Format && f.mantissa_bits >= 1;
 }
 
+/// The draws of successive elements.
 struct RandomStream {
   std::uint64_t counter;  ///< random_counter of the next one
 
@@ -52,6 +53,10 @@ using EncodeLoop = void (*)(const Float* source, void* target, std::size_t count
 /// The same for formats and rules that lanes_serve.
 using LanesLoop = void (*)(const float* source, void* target, std::size_t count,
                            const LanePlan& plan, int padding, RandomStream random);
+/// The same for what narrow_kind tells. past_caches: the target lies on 64 bytes, and whole lines of
+/// it are written past the caches; end_stream orders them before whatever is written next.
+using NarrowLoop = void (*)(const float* source, void* target, std::size_t count,
+                            const NarrowPlan& plan, bool past_caches);
 /// Rounds to values; source and target are apart or the same.
 using RoundLoop = void (*)(const float* source, float* target, std::size_t count,
                            const RoundPlan& plan);
@@ -62,6 +67,7 @@ using DecodeLoop = void (*)(const void* source, Float* target, std::size_t count
 struct CastKernels {
   EncodeLoop<float> encode32[kRoundings][3];
   LanesLoop lanes[kRoundings][3][kLaneKinds];  ///< the last index: plan.kind()
+  NarrowLoop narrow[kNarrowKinds];             ///< null where an instruction set has none
   EncodeLoop<double> encode64[kRoundings][4];
   RoundLoop round;  ///< to nearest even, plans of plain lanes
   /// A copy that leaves the caches alone, to a target on 64 bytes; end_stream orders it before
