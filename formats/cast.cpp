@@ -380,12 +380,36 @@ void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded,
   }
 }
 
+namespace {
+
+/// Codes of 8 bits and fewer by a table of their values, where the instruction set has a loop for it
+/// and the array is long enough to pay for the table.
+bool decode_by_table(FloatFormat f, const void* codes, std::span<float> values) {
+  constexpr std::size_t kCodes = 256;
+  const CastKernels& k = kernels();
+  if (k.table32 == nullptr || f.container_bits() != 8 || values.size() < 2 * kCodes) return false;
+  std::uint8_t all[kCodes];
+  for (std::size_t i = 0; i < kCodes; ++i) all[i] = static_cast<std::uint8_t>(i);
+  alignas(64) float table[kCodes];
+  k.decode32[0](all, table, kCodes, f);
+  bool done = true;
+  lines_of(k, values.size(), values.size(), values.data(), sizeof(float),
+           [&](std::size_t first, std::size_t n, bool past_caches) {
+             done = done && k.table32(table, static_cast<const std::byte*>(codes) + first,
+                                      values.data() + first, n, past_caches);
+           });
+  return done;
+}
+
+}  // namespace
+
 void decode(FloatFormat f, const void* codes, std::span<float> values) {
   check_embeds_in_fp32(f);
   if (f == kFp32Format || !word_serves<std::uint32_t>(f, kFp32Format)) {
     cast(f, codes, kFp32Format, values.data(), values.size(), kIeeeRules);
     return;
   }
+  if (decode_by_table(f, codes, values)) return;
   // Nothing to round: what the decode loop gives is the result.
   const auto width = static_cast<std::size_t>(f.container_bits()) / 8;
   const auto loop = decoder32(kernels(), f);

@@ -15,6 +15,7 @@
 #if defined(__AVX512BW__) && defined(__AVX512DQ__)
 #define BINADE_AVX512_LOOPS 1
 #include "narrow_avx512.hpp"
+#include "widen_avx512.hpp"
 #endif
 
 namespace binade::detail::BINADE_ISA {
@@ -93,6 +94,7 @@ void decode_loop(const void* __restrict source, Float* __restrict target, std::s
   constexpr Word kInfinity = Word{2 * kBias + 1} << kTop;
   constexpr Word kQuiet = kInfinity | Word{1} << (kTop - 1);
   const Word magnitude_mask = static_cast<Word>(f.magnitude_mask());
+  const Word code_mask = static_cast<Word>(f.code_mask());
   const int sign_shift = f.magnitude_bits();
   const Word signed_mask = f.is_signed ? 1 : 0;
   // Under the target's own bias subnormals are patterns of the target as they stand.
@@ -114,7 +116,7 @@ void decode_loop(const void* __restrict source, Float* __restrict target, std::s
   const Float ulp = has_subnormals ? bit_cast<Float>(ulp_bits) : Float{0};
   const auto* in = static_cast<const Container*>(source);
   for_each_ahead(in, count, [&](std::size_t i) __attribute__((always_inline)) {
-    const Word code = static_cast<Word>(in[i] >> f.padding_bits);
+    const Word code = static_cast<Word>(in[i] >> f.padding_bits) & code_mask;
     const Word magnitude = code & magnitude_mask;
     const auto position = static_cast<Signed>(magnitude);
     // Subnormals: an integer times the last place, exact because the format embeds in the target.
@@ -210,6 +212,7 @@ constexpr CastKernels make_kernels() {
   k.narrow[static_cast<int>(NarrowKind::kWords)] = narrow_loop<ToWords<NarrowWords>>;
   k.narrow[static_cast<int>(NarrowKind::kFp16)] = narrow_loop<ToWords<NarrowFp16>>;
   k.narrow[static_cast<int>(NarrowKind::kBf16)] = narrow_loop<ToWords<NarrowBf16>>;
+  k.table32 = widen_bytes;
 #endif
   k.round = round_loop;
   k.stream = stream;

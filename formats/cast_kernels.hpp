@@ -64,6 +64,11 @@ using RoundLoop = void (*)(const float* source, float* target, std::size_t count
 template <class Float>
 using DecodeLoop = void (*)(const void* source, Float* target, std::size_t count, FloatFormat f);
 
+/// Decodes codes of at most 8 bits, of which `values` are the 256 (bits above the format's ignored), or
+/// returns false with nothing done. past_caches: the target lies on 64 bytes; as NarrowLoop.
+using TableLoop = bool (*)(const float* values, const void* source, float* target,
+                           std::size_t count, bool past_caches);
+
 struct CastKernels {
   EncodeLoop<float> encode32[kRoundings][3];
   LanesLoop lanes[kRoundings][3][kLaneKinds];  ///< the last index: plan.kind()
@@ -76,6 +81,7 @@ struct CastKernels {
   void (*end_stream)();
   DecodeLoop<float> decode32[3];
   DecodeLoop<float> widen32[3];  ///< for formats that is_fp32_prefix tells
+  TableLoop table32;             ///< null where an instruction set has none
   DecodeLoop<double> decode64[4];
 };
 

@@ -126,6 +126,32 @@ TEST_CASE("fp32 to narrow codes and values at every turning point") {
   set_isa(before);
 }
 
+TEST_CASE("decode of every byte, whatever stands above the code, in short and long arrays") {
+  const Isa before = isa();
+  for (const FloatFormat f : narrow_formats()) {
+    if (f.container_bits() != 8 || !embeds_in(f, kFp32Format)) continue;
+    for (const std::size_t count : {std::size_t{256}, std::size_t{512}, std::size_t{4099}}) {
+      std::vector<std::uint8_t> codes(count + 3);
+      for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::uint8_t>(i * 5 + i / 256);
+      for (const Isa choice : supported_isas()) {
+        set_isa(choice);
+        std::vector<float> values(count);
+        decode(f, codes.data() + 3, values);
+        for (std::size_t i = 0; i < count; ++i) {
+          const std::uint64_t code = code_of_container(f, codes[i + 3]);
+          const auto want = static_cast<std::uint32_t>(convert(f, code, kFp32Format, kIeeeRules));
+          if (bit_cast<std::uint32_t>(values[i]) != want) {
+            CAPTURE(format_name(f), isa_name(choice), count, i, hex(codes[i + 3]), hex(want));
+            CAPTURE(hex(bit_cast<std::uint32_t>(values[i])));
+            REQUIRE(false);
+          }
+        }
+      }
+    }
+  }
+  set_isa(before);
+}
+
 TEST_CASE("casts of any length from and to any address touch what is theirs") {
   constexpr std::size_t kMost = 200, kGuard = 64;
   std::vector<float> x(kMost + 16);
