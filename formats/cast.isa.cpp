@@ -23,68 +23,111 @@ namespace {
 
 constexpr std::size_t kLine = 64;  ///< bytes of a cache line
 
-/// body(i) for every i of an array that is read in order and apart from what body writes, or the
-/// same. The lines two pages on are asked for meanwhile: the hardware's own prefetching ends with
-/// each page, and without this a large array costs the time of its transfer and that of the
+/// Copies past the caches: the lines of the target are not read before they are written.
+[[gnu::always_inline]] inline void stream(const void* source, void* target, std::size_t bytes) {
+  const auto* from = static_cast<const char*>(source);
+  auto* to = static_cast<char*>(target);
+  std::size_t at = 0;
+#if defined(__AVX512F__)
+  for (; at + 64 <= bytes; at += 64) {
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + at), _mm512_loadu_si512(from + at));
+  }
+#elif defined(__AVX2__)
+  for (; at + 32 <= bytes; at += 32) {
+    const auto* word = reinterpret_cast<const __m256i*>(from + at);
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to + at), _mm256_loadu_si256(word));
+  }
+#elif defined(__x86_64__)
+  for (; at + 16 <= bytes; at += 16) {
+    const auto* word = reinterpret_cast<const __m128i*>(from + at);
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to + at), _mm_loadu_si128(word));
+  }
+#endif
+  __builtin_memcpy(to + at, from + at, bytes - at);
+}
+
+/// target[i] = value(i) for every i, in order. The source is read in order, and apart from the target
+/// or the same. The lines two pages on are asked for meanwhile: the hardware's own prefetching ends
+/// with each page, and without this a large array costs the time of its transfer and that of the
 /// arithmetic one after the other.
-template <class T, class Body>
-[[gnu::always_inline]] inline void for_each_ahead(const T* source, std::size_t count, Body body) {
+/// past_caches: the target lies on a line, and each run goes to memory from a buffer of its own size:
+/// from one of many runs the arithmetic waited for the memory, and then the memory for the arithmetic.
+template <bool past_caches, class Source, class Target, class Value>
+[[gnu::always_inline]] inline void fill_ahead(const Source* source, Target* __restrict target,
+                                              std::size_t count, Value value) {
   constexpr std::size_t kRun = 64, kAhead = 8192;
+  alignas(kLine) Target buffer[kRun];
   std::size_t i = 0;
   for (; i + kRun <= count; i += kRun) {
     const char* ahead = reinterpret_cast<const char*>(source + i) + kAhead;
-    for (std::size_t at = 0; at < kRun * sizeof(T); at += kLine) __builtin_prefetch(ahead + at);
+    for (std::size_t at = 0; at < kRun * sizeof(Source); at += kLine) __builtin_prefetch(ahead + at);
+    Target* run = past_caches ? buffer : target + i;
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC ivdep
 #endif
-    for (std::size_t j = i; j < i + kRun; ++j) body(j);
+    for (std::size_t j = 0; j < kRun; ++j) run[j] = value(i + j);
+    if (past_caches) stream(buffer, target + i, sizeof buffer);
   }
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC ivdep
 #endif
-  for (std::size_t j = i; j < count; ++j) body(j);
+  for (std::size_t j = i; j < count; ++j) target[j] = value(j);
+}
+
+template <class Source, class Target, class Value>
+[[gnu::always_inline]] inline void fill(const Source* source, Target* target, std::size_t count,
+                                        bool past_caches, Value value) {
+  if (past_caches) {
+    fill_ahead<true>(source, target, count, value);
+  } else {
+    fill_ahead<false>(source, target, count, value);
+  }
 }
 
 template <Rounding rounding, class Float, class Container>
 void encode_loop(const Float* __restrict source, void* __restrict target, std::size_t count,
-                 const EncodePlan<WordOf<Float>>& shared_plan, int padding, RandomStream random) {
+                 const EncodePlan<WordOf<Float>>& shared_plan, int padding, RandomStream random,
+                 bool past_caches) {
   using Word = WordOf<Float>;
   const EncodePlan<Word> plan = shared_plan;  // a local, so that stores cannot change it
-  auto* out = static_cast<Container*>(target);
-  for_each_ahead(source, count, [&](std::size_t i) __attribute__((always_inline)) {
+  const auto code_at = [&](std::size_t i) __attribute__((always_inline)) {
     Word draw = 0;
     if constexpr (is_stochastic(rounding)) {
       draw = random.next() & ((Word{1} << plan.random_bits) - 1);
     }
-    out[i] = static_cast<Container>(
+    return static_cast<Container>(
         encode_word<rounding, Word>(plan, bit_cast<Word>(source[i]), draw) << padding);
-  });
+  };
+  fill(source, static_cast<Container*>(target), count, past_caches, code_at);
 }
 
 template <Rounding rounding, class Container, LaneKind kind>
 void encode_lanes_loop(const float* __restrict source, void* __restrict target, std::size_t count,
-                       const LanePlan& shared_plan, int padding, RandomStream random) {
+                       const LanePlan& shared_plan, int padding, RandomStream random,
+                       bool past_caches) {
   const LanePlan plan = shared_plan;  // a local, so that stores cannot change it
-  auto* __restrict out = static_cast<Container*>(target);
-  for_each_ahead(source, count, [&](std::size_t i) __attribute__((always_inline)) {
+  const auto code_at = [&](std::size_t i) __attribute__((always_inline)) {
     std::uint32_t draw = 0;
     if constexpr (is_stochastic(rounding)) draw = random.next() & ((1u << plan.random_bits) - 1);
     const auto bits = bit_cast<std::uint32_t>(source[i]);
-    out[i] = static_cast<Container>(lane_encode<rounding, kind>(plan, bits, draw) << padding);
-  });
+    return static_cast<Container>(lane_encode<rounding, kind>(plan, bits, draw) << padding);
+  };
+  fill(source, static_cast<Container*>(target), count, past_caches, code_at);
 }
 
+template <bool has_minus_zero>
 void round_loop(const float* source, float* target, std::size_t count,
-                const RoundPlan& shared_plan) {
+                const RoundPlan& shared_plan, bool past_caches) {
   const RoundPlan plan = shared_plan;
-  for_each_ahead(source, count, [&](std::size_t i) __attribute__((always_inline)) {
-    target[i] = bit_cast<float>(lane_round_value(plan, bit_cast<std::uint32_t>(source[i])));
+  fill(source, target, count, past_caches, [&](std::size_t i) __attribute__((always_inline)) {
+    const auto bits = bit_cast<std::uint32_t>(source[i]);
+    return bit_cast<float>(lane_round_value<has_minus_zero>(plan, bits));
   });
 }
 
 template <class Float, class Container>
 void decode_loop(const void* __restrict source, Float* __restrict target, std::size_t count,
-                 FloatFormat f) {
+                 FloatFormat f, bool past_caches) {
   constexpr bool kSingle = sizeof(Float) == 4;
   using Word = WordOf<Float>;
   using Signed = std::conditional_t<kSingle, std::int32_t, std::int64_t>;  // compares in one step
@@ -115,7 +158,14 @@ void decode_loop(const void* __restrict source, Float* __restrict target, std::s
               : encode(kFp64Format, Unpacked{ValueClass::kFinite, false, f.min_ulp_exponent(), 1}));
   const Float ulp = has_subnormals ? bit_cast<Float>(ulp_bits) : Float{0};
   const auto* in = static_cast<const Container*>(source);
-  for_each_ahead(in, count, [&](std::size_t i) __attribute__((always_inline)) {
+  // Past the caches only in wide lanes: elsewhere the arithmetic costs more than the lines not read.
+#if defined(BINADE_AVX512_LOOPS)
+  const bool streams = past_caches;
+#else
+  const bool streams = false;
+  static_cast<void>(past_caches);
+#endif
+  fill(in, target, count, streams, [&](std::size_t i) __attribute__((always_inline)) {
     const Word code = static_cast<Word>(in[i] >> f.padding_bits) & code_mask;
     const Word magnitude = code & magnitude_mask;
     const auto position = static_cast<Signed>(magnitude);
@@ -126,46 +176,24 @@ void decode_loop(const void* __restrict source, Float* __restrict target, std::s
     bits = position > nan_above ? kQuiet : bits;
     bits = code == nan_code ? kQuiet : bits;
     bits |= ((code >> sign_shift) & signed_mask) << kSignShift;
-    target[i] = bit_cast<Float>(bits);
+    return bit_cast<Float>(bits);
   });
 }
 
 /// Decode of formats whose codes are the upper bits of fp32's: bf16 and its like.
 template <class Container>
 void widen_loop(const void* __restrict source, float* __restrict target, std::size_t count,
-                FloatFormat f) {
+                FloatFormat f, bool past_caches) {
   constexpr std::uint32_t kInfinity = 0x7f800000, kQuiet = 0x7fc00000;
   const int padding = f.padding_bits, lift = 23 - f.mantissa_bits;
   const auto* in = static_cast<const Container*>(source);
-  for_each_ahead(in, count, [&](std::size_t i) __attribute__((always_inline)) {
+  fill(in, target, count, past_caches, [&](std::size_t i) __attribute__((always_inline)) {
     const std::uint32_t bits = static_cast<std::uint32_t>(in[i] >> padding) << lift;
     const std::uint32_t quiet = (bits & 0x80000000) | kQuiet;
-    target[i] = bit_cast<float>(select(above(bits & 0x7fffffff, kInfinity), quiet, bits));
+    return bit_cast<float>(select(above(bits & 0x7fffffff, kInfinity), quiet, bits));
   });
 }
 
-/// Copies past the caches: the lines of the target are not read before they are written.
-void stream(const void* source, void* target, std::size_t bytes) {
-  const auto* from = static_cast<const char*>(source);
-  auto* to = static_cast<char*>(target);
-  std::size_t at = 0;
-#if defined(__AVX512F__)
-  for (; at + 64 <= bytes; at += 64) {
-    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + at), _mm512_loadu_si512(from + at));
-  }
-#elif defined(__AVX2__)
-  for (; at + 32 <= bytes; at += 32) {
-    const auto* word = reinterpret_cast<const __m256i*>(from + at);
-    _mm256_stream_si256(reinterpret_cast<__m256i*>(to + at), _mm256_loadu_si256(word));
-  }
-#elif defined(__x86_64__)
-  for (; at + 16 <= bytes; at += 16) {
-    const auto* word = reinterpret_cast<const __m128i*>(from + at);
-    _mm_stream_si128(reinterpret_cast<__m128i*>(to + at), _mm_loadu_si128(word));
-  }
-#endif
-  __builtin_memcpy(to + at, from + at, bytes - at);
-}
 void end_stream() {
 #if defined(__x86_64__)
   _mm_sfence();
@@ -214,8 +242,8 @@ constexpr CastKernels make_kernels() {
   k.narrow[static_cast<int>(NarrowKind::kBf16)] = narrow_loop<ToWords<NarrowBf16>>;
   k.table32 = widen_bytes;
 #endif
-  k.round = round_loop;
-  k.stream = stream;
+  k.round[0] = round_loop<false>;
+  k.round[1] = round_loop<true>;
   k.end_stream = end_stream;
   k.decode32[0] = decode_loop<float, std::uint8_t>;
   k.decode32[1] = decode_loop<float, std::uint16_t>;

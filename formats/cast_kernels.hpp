@@ -45,27 +45,30 @@ struct RandomStream {
 template <class Float>
 using WordOf = std::conditional_t<sizeof(Float) == 4, std::uint32_t, std::uint64_t>;
 
+// past_caches, in all of them: the target lies on 64 bytes, and whole lines of it are written past
+// the caches; end_stream orders them before whatever is written next.
+
 /// target: containers. Padding bits are written as zeros.
 template <class Float>
 using EncodeLoop = void (*)(const Float* source, void* target, std::size_t count,
                             const EncodePlan<WordOf<Float>>& plan, int padding,
-                            RandomStream random);
+                            RandomStream random, bool past_caches);
 /// The same for formats and rules that lanes_serve.
 using LanesLoop = void (*)(const float* source, void* target, std::size_t count,
-                           const LanePlan& plan, int padding, RandomStream random);
-/// The same for what narrow_kind tells. past_caches: the target lies on 64 bytes, and whole lines of
-/// it are written past the caches; end_stream orders them before whatever is written next.
+                           const LanePlan& plan, int padding, RandomStream random,
+                           bool past_caches);
+/// The same for what narrow_kind tells.
 using NarrowLoop = void (*)(const float* source, void* target, std::size_t count,
                             const NarrowPlan& plan, bool past_caches);
 /// Rounds to values; source and target are apart or the same.
 using RoundLoop = void (*)(const float* source, float* target, std::size_t count,
-                           const RoundPlan& plan);
+                           const RoundPlan& plan, bool past_caches);
 /// source: containers. The format embeds in the target and its normal numbers are normal there.
 template <class Float>
-using DecodeLoop = void (*)(const void* source, Float* target, std::size_t count, FloatFormat f);
-
+using DecodeLoop = void (*)(const void* source, Float* target, std::size_t count, FloatFormat f,
+                            bool past_caches);
 /// Decodes codes of at most 8 bits, of which `values` are the 256 (bits above the format's ignored), or
-/// returns false with nothing done. past_caches: the target lies on 64 bytes; as NarrowLoop.
+/// returns false with nothing done.
 using TableLoop = bool (*)(const float* values, const void* source, float* target,
                            std::size_t count, bool past_caches);
 
@@ -74,10 +77,7 @@ struct CastKernels {
   LanesLoop lanes[kRoundings][3][kLaneKinds];  ///< the last index: plan.kind()
   NarrowLoop narrow[kNarrowKinds];             ///< null where an instruction set has none
   EncodeLoop<double> encode64[kRoundings][4];
-  RoundLoop round;  ///< to nearest even, plans of plain lanes
-  /// A copy that leaves the caches alone, to a target on 64 bytes; end_stream orders it before
-  /// whatever is written next.
-  void (*stream)(const void* source, void* target, std::size_t bytes);
+  RoundLoop round[2];  ///< to nearest even, plans of plain lanes: formats without -0, with it
   void (*end_stream)();
   DecodeLoop<float> decode32[3];
   DecodeLoop<float> widen32[3];  ///< for formats that is_fp32_prefix tells

@@ -182,6 +182,8 @@ struct RoundPlan {
   std::uint32_t largest, overflow, nan, nan_flip;  ///< fp32 patterns of what the codes are worth
 };
 
+/// has_minus_zero: whether the format has -0.
+template <bool has_minus_zero>
 [[gnu::always_inline]] inline std::uint32_t lane_round_value(const RoundPlan& p,
                                                              std::uint32_t bits) {
   const std::uint32_t abs = bits & 0x7fffffff;
@@ -193,7 +195,8 @@ struct RoundPlan {
   const std::uint32_t rounded = above(p.lanes.emin_pattern, abs) ? subnormal : normal;
   const std::uint32_t largest = above(rounded, p.largest) ? p.overflow : rounded;
   const auto negative = static_cast<std::uint32_t>(static_cast<std::int32_t>(bits) >> 31);
-  const std::uint32_t number = largest | (bits & 0x80000000);
+  const std::uint32_t sign = bits & 0x80000000;
+  const std::uint32_t number = largest | select(has_minus_zero || largest != 0, sign, 0u);
   return above(abs, 0x7f800000) ? p.nan ^ (negative & p.nan_flip) : number;
 }
 
