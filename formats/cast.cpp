@@ -9,6 +9,20 @@
 #include "cast_kernels.hpp"
 
 namespace binade {
+
+const detail::CastKernels& detail::cast_kernels() {
+  switch (isa()) {
+#if defined(BINADE_HAVE_X86_64_LEVELS)
+    case Isa::kX86_64_v3:
+      return x86_64_v3::cast_kernels();
+    case Isa::kX86_64_v4:
+      return x86_64_v4::cast_kernels();
+#endif
+    default:
+      return baseline::cast_kernels();
+  }
+}
+
 namespace {
 
 using detail::CastKernels;
@@ -19,19 +33,6 @@ using detail::RandomStream;
 struct Draws {
   std::uint64_t seed, first;
 };
-
-const CastKernels& kernels() {
-  switch (isa()) {
-#if defined(BINADE_HAVE_X86_64_LEVELS)
-    case Isa::kX86_64_v3:
-      return detail::x86_64_v3::cast_kernels();
-    case Isa::kX86_64_v4:
-      return detail::x86_64_v4::cast_kernels();
-#endif
-    default:
-      return detail::baseline::cast_kernels();
-  }
-}
 
 detail::DecodeLoop<float> decoder32(const CastKernels& k, FloatFormat f) {
   return (detail::is_fp32_prefix(f) ? k.widen32 : k.decode32)[detail::container_index(f)];
@@ -176,7 +177,7 @@ void cast_blocks(FloatFormat from, const std::byte* source, FloatFormat to, std:
                  std::size_t count, CastRules rules, Draws draws) {
   constexpr bool kSingle = sizeof(Float) == 4;
   constexpr FloatFormat wide = kSingle ? kFp32Format : kFp64Format;
-  const CastKernels& k = kernels();
+  const CastKernels& k = detail::cast_kernels();
   const std::conditional_t<kSingle, Encoder32, Encoder64> encode_values(k, to, rules);
   const std::size_t in_bytes = static_cast<std::size_t>(from.container_bits()) / 8;
   const std::size_t out_bytes = static_cast<std::size_t>(to.container_bits()) / 8;
@@ -305,7 +306,7 @@ void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded,
     const auto lanes = detail::make_lane_plan(f, plan);
     if (lanes.kind() != detail::LaneKind::kAny) {
       const auto values = round_plan(f, lanes, plan);
-      const CastKernels& k = kernels();
+      const CastKernels& k = detail::cast_kernels();
       const auto loop = k.round[lanes.signed_zero];
       lines_of(k, x.size() * sizeof(float), x.size(), rounded.data(), sizeof(float),
                [&](std::size_t first, std::size_t n, bool past_caches) {
@@ -328,7 +329,7 @@ namespace {
 /// and the array is long enough to pay for the table.
 bool decode_by_table(FloatFormat f, const void* codes, std::span<float> values) {
   constexpr std::size_t kCodes = 256;
-  const CastKernels& k = kernels();
+  const CastKernels& k = detail::cast_kernels();
   if (k.table32 == nullptr || f.container_bits() != 8 || values.size() < 2 * kCodes) return false;
   std::uint8_t all[kCodes];
   for (std::size_t i = 0; i < kCodes; ++i) all[i] = static_cast<std::uint8_t>(i);
@@ -354,7 +355,7 @@ void decode(FloatFormat f, const void* codes, std::span<float> values) {
   if (decode_by_table(f, codes, values)) return;
   // Nothing to round: what the decode loop gives is the result.
   const auto width = static_cast<std::size_t>(f.container_bits()) / 8;
-  const CastKernels& k = kernels();
+  const CastKernels& k = detail::cast_kernels();
   const auto loop = decoder32(k, f);
   lines_of(k, values.size() * width, values.size(), values.data(), sizeof(float),
            [&](std::size_t first, std::size_t n, bool past_caches) {

@@ -15,6 +15,7 @@
 #if defined(__AVX512BW__) && defined(__AVX512DQ__)
 #define BINADE_AVX512_LOOPS 1
 #include "narrow_avx512.hpp"
+#include "scaled_avx512.hpp"
 #include "widen_avx512.hpp"
 #endif
 
@@ -241,6 +242,8 @@ constexpr CastKernels make_kernels() {
   k.narrow[static_cast<int>(NarrowKind::kFp16)] = narrow_loop<ToWords<NarrowFp16>>;
   k.narrow[static_cast<int>(NarrowKind::kBf16)] = narrow_loop<ToWords<NarrowBf16>>;
   k.table32 = widen_bytes;
+  k.scaled[0] = {amax_blocks<float>, cast_blocks<float>};
+  k.scaled[1] = {amax_blocks<std::uint16_t>, cast_blocks<std::uint16_t>};
 #endif
   k.round[0] = round_loop<false>;
   k.round[1] = round_loop<true>;

@@ -72,11 +72,21 @@ using DecodeLoop = void (*)(const void* source, Float* target, std::size_t count
 using TableLoop = bool (*)(const float* values, const void* source, float* target,
                            std::size_t count, bool past_caches);
 
+/// The loops of ScaledCast (scaled_cast.hpp); null where an instruction set has none.
+struct ScaledLoops {
+  void (*amax)(const void* x, std::size_t blocks, std::size_t width, std::size_t ahead,
+               std::uint32_t* amax);
+  void (*cast)(const void* x, std::size_t blocks, std::size_t width, std::size_t ahead,
+               const float* factors, bool divides, void* codes, const NarrowPlan& plan,
+               bool past_caches);
+};
+
 struct CastKernels {
   EncodeLoop<float> encode32[kRoundings][3];
   LanesLoop lanes[kRoundings][3][kLaneKinds];  ///< the last index: plan.kind()
   NarrowLoop narrow[kNarrowKinds];             ///< null where an instruction set has none
   EncodeLoop<double> encode64[kRoundings][4];
+  ScaledLoops scaled[2];  ///< from fp32, from bf16
   RoundLoop round[2];  ///< to nearest even, plans of plain lanes: formats without -0, with it
   void (*end_stream)();
   DecodeLoop<float> decode32[3];
@@ -96,5 +106,8 @@ namespace x86_64_v4 {
 const CastKernels& cast_kernels();
 }
 #endif
+
+/// Those of the instruction set in force.
+const CastKernels& cast_kernels();
 
 }  // namespace binade::detail

@@ -68,8 +68,12 @@ class SignedWords {
   __m512i power_, pair_;
 };
 
+/// How 64 numbers lie in four vectors: 16 and 16, or, as words fall apart into doublewords, the even
+/// and the odd ones of 32, twice.
+enum class Lie : std::uint8_t { kInOrder, kEvenOdd };
+
 /// 64 numbers to 64 bytes. whole: the sign is the byte's last bit, and there is -0.
-template <bool whole>
+template <bool whole, Lie lie = Lie::kInOrder>
 class ToBytes {
  public:
   static constexpr std::size_t kStep = 64;  ///< numbers to a line of codes
@@ -80,7 +84,9 @@ class ToBytes {
         overflow_(bytes_of(p.overflow)),
         sign_(bytes_of(p.sign_bit)),
         minus_zero_(bytes_of(p.signed_zero ? 1 : 0)),
-        order_(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)),
+        order_(lie == Lie::kInOrder
+                   ? _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
+                   : _mm512_setr_epi32(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15)),
         fraction_(_mm_cvtsi32_si128(p.fraction)),
         nan_(p.nan),
         nan_flip_(p.nan_flip) {}
@@ -104,20 +110,33 @@ class ToBytes {
           _mm512_mask_test_epi8_mask(_mm512_movepi8_mask(signs_last), kept, kept);
       codes = _mm512_mask_add_epi8(magnitudes, negative, magnitudes, sign_);
     }
-    codes = _mm512_permutexvar_epi32(order_, codes);
     if (has_nan(x)) [[unlikely]] codes = with_nan(codes, x);
-    return codes;
+    if constexpr (lie == Lie::kEvenOdd) codes = _mm512_shuffle_epi8(codes, in_turn());
+    return _mm512_permutexvar_epi32(order_, codes);
   }
 
  private:
   [[gnu::always_inline]] __m512i magnitude_of(__m512i words) const {
     return _mm512_srl_epi16(_mm512_and_si512(words, magnitude_), fraction_);
   }
+  /// Codes lie as the packs left them: in each quarter four of each vector.
   [[gnu::always_inline]] __m512i with_nan(__m512i codes, const Numbers64& x) const {
-    const __mmask64 nan = nans(x.a, x.b) | static_cast<__mmask64>(nans(x.c, x.d)) << 32;
-    const __mmask64 negative = signs(x.a, x.b) | static_cast<__mmask64>(signs(x.c, x.d)) << 32;
+    const auto all_ones = [](__m512 v) __attribute__((always_inline)) {
+      return _mm512_movm_epi32(unordered(v, v));
+    };
+    const __mmask64 nan = _mm512_movepi8_mask(
+        _mm512_packs_epi16(_mm512_packs_epi32(all_ones(x.a), all_ones(x.b)),
+                           _mm512_packs_epi32(all_ones(x.c), all_ones(x.d))));
+    const __mmask64 negative = _mm512_movepi8_mask(
+        _mm512_packs_epi16(_mm512_packs_epi32(bits_of(x.a), bits_of(x.b)),
+                           _mm512_packs_epi32(bits_of(x.c), bits_of(x.d))));
     codes = _mm512_mask_mov_epi8(codes, nan, bytes_of(nan_));
     return _mm512_mask_mov_epi8(codes, nan & negative, bytes_of(nan_ ^ nan_flip_));
+  }
+  /// Four bytes of even numbers and four of odd ones become eight in order.
+  [[gnu::always_inline]] static __m512i in_turn() {
+    return _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
   }
 
   SignedWords words_;

@@ -1,0 +1,228 @@
+// A quantiser's loops over rows of blocks in AVX-512: amax, and product and cast in one pass from
+// registers. Part of cast.isa.cpp, and of no other instance than x86-64-v4.
+//
+// BF16 is widened in registers: the even numbers of 32 are a shift away and the odd ones a mask, and
+// the cast's last permutation puts them in turn. Blocks are whole lines of codes, so that each line
+// has one factor.
+//
+// Division. A power of two's reciprocal is exact, so that its product is the quotient. Otherwise
+// with r = fl(1 / s) and q0 = fl(x r), the element is
+//     q1 = fl(q0 + r fl(x - q0 s)),
+// in three operations that take a fourth of a division's time. It is cast as fl(x / s) would be. Let
+// x and s lie in [1, 2) and u be the place of the quotient's last bit. q0 is within 1.5 u of x / s, and
+// r within 2^-25 of 1 / s, so q1 before its rounding is within 1.5 u * s * 2^-25 of x / s: q1 is
+// fl(x / s), or its neighbour where x / s is that near a midpoint of two fp32 numbers. The code hangs
+// on that only where the midpoint is next to one of the format's ties, which have at most 8
+// significant bits: 2^23 scales, 128 ties and the numbers x beside scale times midpoint are few enough
+// to try, and q1 is fl(x / s) in all of them (tests/exhaustive/quotient_test.cpp). Scales of 2^-60 to
+// 2^60 keep all this from underflow: where |x| < 2^-100 may break it the quotient is below 2^-40, zero
+// in any format that is served here, by whichever way. Where q0 overflows q1 is NaN, as it is for
+// infinite x, and such lines are divided.
+#pragma once
+
+#include <immintrin.h>
+
+#include "narrow_avx512.hpp"
+
+namespace binade::detail::BINADE_ISA {
+namespace {
+
+// Magnitudes as integers, infinity and NaN on top (block_scale_kernels.hpp).
+
+[[gnu::always_inline]] inline std::uint32_t amax_of(const float* x, std::size_t width) {
+  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+  __m512i even = _mm512_setzero_si512(), odd = even;
+  for (std::size_t i = 0; i < width; i += 32) {
+    even = _mm512_max_epi32(even, _mm512_and_si512(_mm512_loadu_si512(x + i), magnitude));
+    odd = _mm512_max_epi32(odd, _mm512_and_si512(_mm512_loadu_si512(x + i + 16), magnitude));
+  }
+  return static_cast<std::uint32_t>(_mm512_reduce_max_epi32(_mm512_max_epi32(even, odd)));
+}
+
+[[gnu::always_inline]] inline std::uint32_t amax_of(const std::uint16_t* x, std::size_t width) {
+  const __m512i magnitude = words_of(0x7fff);
+  __m512i even = _mm512_setzero_si512(), odd = even;
+  for (std::size_t i = 0; i < width; i += 64) {
+    even = _mm512_max_epu16(even, _mm512_and_si512(_mm512_loadu_si512(x + i), magnitude));
+    odd = _mm512_max_epu16(odd, _mm512_and_si512(_mm512_loadu_si512(x + i + 32), magnitude));
+  }
+  const __m512i all = _mm512_max_epu16(even, odd);
+  const __m256i half = _mm256_max_epu16(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+  const __m128i least = _mm_minpos_epu16(_mm_xor_si128(
+      _mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)),
+      _mm_set1_epi16(-1)));
+  return (~static_cast<std::uint32_t>(_mm_cvtsi128_si32(least)) & 0xffffu) << 16;
+}
+
+template <class Source>
+void amax_blocks(const void* x, std::size_t blocks, std::size_t width, std::size_t ahead,
+                 std::uint32_t* amax) {
+  const auto* in = static_cast<const Source*>(x);
+  for (std::size_t b = 0; b < blocks; ++b, in += width) {
+    const char* next = reinterpret_cast<const char*>(in) + ahead;
+    for (std::size_t at = 0; ahead != 0 && at < width * sizeof(Source); at += 64) {
+      __builtin_prefetch(next + at);
+    }
+    const std::uint32_t found = amax_of(in, width);
+    amax[b] = amax[b] < found ? found : amax[b];
+  }
+}
+
+[[gnu::always_inline]] inline Numbers64 load64(const float* x) {
+  return {_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16), _mm512_loadu_ps(x + 32),
+          _mm512_loadu_ps(x + 48)};
+}
+[[gnu::always_inline]] inline Numbers64 load64(const std::uint16_t* x) {
+  const __m512i odd = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+  const __m512i first = _mm512_loadu_si512(x), second = _mm512_loadu_si512(x + 32);
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(first, 16)),
+          _mm512_castsi512_ps(_mm512_and_si512(first, odd)),
+          _mm512_castsi512_ps(_mm512_slli_epi32(second, 16)),
+          _mm512_castsi512_ps(_mm512_and_si512(second, odd))};
+}
+
+/// f of each of the four.
+template <class F>
+[[gnu::always_inline]] inline Numbers64 each(const Numbers64& x, F f) {
+  return {f(x.a), f(x.b), f(x.c), f(x.d)};
+}
+
+[[gnu::always_inline]] inline Numbers64 multiplied(const Numbers64& x, __m512 factor) {
+  return each(x, [&](__m512 v) __attribute__((always_inline)) { return _mm512_mul_ps(v, factor); });
+}
+
+[[gnu::always_inline]] inline Numbers64 divided(const Numbers64& x, __m512 s, __m512 r) {
+  const Numbers64 q = each(x, [&](__m512 v) __attribute__((always_inline)) {
+    const __m512 q0 = _mm512_mul_ps(v, r);
+    return _mm512_fmadd_ps(_mm512_fnmadd_ps(q0, s, v), r, q0);
+  });
+  if (!has_nan(q)) [[likely]] return q;
+  return each(x, [&](__m512 v) __attribute__((always_inline)) { return _mm512_div_ps(v, s); });
+}
+
+/// What a block's elements go through on their way to the cast.
+enum class Scaling : std::uint8_t { kMultiply, kRefine, kDivide, kReplace };
+
+struct BlockFactor {
+  Scaling scaling;
+  float factor, reciprocal;
+
+  BlockFactor(float given, bool divides)
+      : scaling(divides ? Scaling::kDivide : Scaling::kMultiply),
+        factor(given),
+        reciprocal(1.0f / given) {
+    const std::uint32_t bits = bit_cast<std::uint32_t>(given);
+    const std::uint32_t field = bits >> 23;  // with the sign: negative factors are divided by
+    if (given != given) {
+      scaling = Scaling::kReplace;
+    } else if (divides && field >= 127 - 60 && field <= 127 + 60) {
+      const bool power = (bits & 0x7fffff) == 0;
+      scaling = power ? Scaling::kMultiply : Scaling::kRefine;
+      if (power) factor = reciprocal;
+    }
+  }
+};
+
+/// Where lines of codes go: to any address.
+class Lines {
+ public:
+  explicit Lines(void* codes) : to_(static_cast<std::byte*>(codes)) {}
+  [[gnu::always_inline]] void put(__m512i codes) {
+    _mm512_storeu_si512(to_, codes);
+    to_ += 64;
+  }
+  void finish() {}
+
+ private:
+  std::byte* to_;
+};
+
+/// Past the caches, to an address on 4 bytes: each line of memory is put together from two of codes.
+/// The first and the last, of which others may have a part, are written in part.
+class LinesPastCaches {
+ public:
+  explicit LinesPastCaches(void* codes)
+      : shift_(static_cast<int>(reinterpret_cast<std::uintptr_t>(codes) % 64 / 4)),
+        line_(static_cast<std::byte*>(codes) - 4 * shift_),
+        before_(_mm512_setzero_si512()) {
+    const __m512i place = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    turn_ = _mm512_sub_epi32(place, _mm512_set1_epi32(shift_ - 16));
+  }
+  [[gnu::always_inline]] void put(__m512i codes) {
+    const __m512i line = _mm512_permutex2var_epi32(before_, turn_, codes);
+    if (is_first_) [[unlikely]] {
+      _mm512_mask_storeu_epi32(line_, static_cast<__mmask16>(0xffffu << shift_), line);
+      is_first_ = false;
+    } else {
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(line_), line);
+    }
+    before_ = codes;
+    line_ += 64;
+  }
+  void finish() {
+    _mm512_mask_storeu_epi32(line_, static_cast<__mmask16>((1u << shift_) - 1),
+                             _mm512_permutex2var_epi32(before_, turn_, before_));
+  }
+
+ private:
+  int shift_;
+  std::byte* line_;
+  __m512i before_, turn_;
+  bool is_first_ = true;
+};
+
+template <class Source, class Narrow, class Target>
+void cast_lines(const Source* x, std::size_t blocks, std::size_t width, std::size_t ahead,
+                const float* factors, bool divides, void* codes, const NarrowPlan& plan) {
+  const Narrow narrow(plan);
+  Target target(codes);
+  const auto block = [&](auto scaled) __attribute__((always_inline)) {
+    for (std::size_t i = 0; i < width; i += 64, x += 64) {
+      const char* next = reinterpret_cast<const char*>(x) + ahead;
+      for (std::size_t at = 0; ahead != 0 && at < 64 * sizeof(Source); at += 64) {
+        __builtin_prefetch(next + at);
+      }
+      target.put(narrow(scaled(load64(x))));
+    }
+  };
+  for (std::size_t b = 0; b < blocks; ++b) {
+    const BlockFactor f(factors[b], divides);
+    const __m512 s = _mm512_set1_ps(f.factor), r = _mm512_set1_ps(f.reciprocal);
+    using enum Scaling;
+    if (f.scaling == kMultiply) {
+      block([&](const Numbers64& v) __attribute__((always_inline)) { return multiplied(v, s); });
+    } else if (f.scaling == kRefine) {
+      block([&](const Numbers64& v) __attribute__((always_inline)) { return divided(v, s, r); });
+    } else if (f.scaling == kDivide) {
+      block([&](const Numbers64& v) __attribute__((always_inline)) {
+        return each(v, [&](__m512 e) __attribute__((always_inline)) { return _mm512_div_ps(e, s); });
+      });
+    } else {  // a NaN scale: of two NaN the element's own counts, as in block_scale.isa.cpp
+      block([&](const Numbers64& v) __attribute__((always_inline)) {
+        return each(v, [&](__m512 e) __attribute__((always_inline)) {
+          return _mm512_mask_mov_ps(s, unordered(e, e), e);
+        });
+      });
+    }
+  }
+  target.finish();
+}
+
+template <class Source>
+void cast_blocks(const void* x, std::size_t blocks, std::size_t width, std::size_t ahead,
+                 const float* factors, bool divides, void* codes, const NarrowPlan& plan,
+                 bool past_caches) {
+  constexpr Lie kLie = sizeof(Source) == 2 ? Lie::kEvenOdd : Lie::kInOrder;
+  using Whole = ToBytes<true, kLie>;
+  using Other = ToBytes<false, kLie>;
+  const bool whole = plan.sign_bit == 0x80 && plan.signed_zero;
+  const bool streams = past_caches && reinterpret_cast<std::uintptr_t>(codes) % 4 == 0;
+  const auto loop = whole ? (streams ? cast_lines<Source, Whole, LinesPastCaches>
+                                     : cast_lines<Source, Whole, Lines>)
+                          : (streams ? cast_lines<Source, Other, LinesPastCaches>
+                                     : cast_lines<Source, Other, Lines>);
+  loop(static_cast<const Source*>(x), blocks, width, ahead, factors, divides, codes, plan);
+}
+
+}  // namespace
+}  // namespace binade::detail::BINADE_ISA
