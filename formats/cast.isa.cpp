@@ -3,7 +3,9 @@
 // vectoriser. Everything lives in the namespace BINADE_ISA or is forced inline,
 // so that no copy made for one instruction set can be linked into another (tests/layout checks).
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // in gcc's own AVX-512 header, bug 105593
+// In gcc's own AVX-512 header, bug 105593.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include "binade/formats/cast.hpp"
 

@@ -27,6 +27,12 @@ struct Numbers64 {
   return _mm512_set1_epi16(static_cast<short>(x));
 }
 
+/// A constant that stays in its register: g++ would make it again wherever it is used.
+[[gnu::always_inline]] inline __m512i kept(__m512i constant) {
+  asm("" : "+v"(constant));
+  return constant;
+}
+
 /// Whether there is a NaN in either: one operation for two vectors.
 [[gnu::always_inline]] inline __mmask16 unordered(__m512 a, __m512 b) {
   return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
@@ -49,7 +55,7 @@ class SignedWords {
   explicit SignedWords(const NarrowPlan& p)
       : smallest_(_mm512_set1_ps(p.smallest)),
         multiplier_(_mm512_set1_ps(p.multiplier)),
-        power_(_mm512_set1_epi32(static_cast<int>(0xff800000u))),
+        power_(kept(_mm512_set1_epi32(static_cast<int>(0xff800000u)))),
         pair_(_mm512_set1_epi32(static_cast<int>(p.pair))) {}
 
   /// Of two vectors, four words of the one and four of the other in turn.
@@ -80,13 +86,15 @@ class ToBytes {
 
   explicit ToBytes(const NarrowPlan& p)
       : words_(p),
-        magnitude_(words_of(0x7fff)),
+        magnitude_(kept(words_of(0x7fff))),
         overflow_(bytes_of(p.overflow)),
         sign_(bytes_of(p.sign_bit)),
         minus_zero_(bytes_of(p.signed_zero ? 1 : 0)),
         order_(lie == Lie::kInOrder
                    ? _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
                    : _mm512_setr_epi32(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15)),
+        in_turn_(kept(_mm512_broadcast_i32x4(
+            _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15)))),
         fraction_(_mm_cvtsi32_si128(p.fraction)),
         nan_(p.nan),
         nan_flip_(p.nan_flip) {}
@@ -96,6 +104,18 @@ class ToBytes {
                              _mm512_loadu_ps(x + 48)});
   }
   [[gnu::always_inline]] __m512i operator()(const Numbers64& x) const {
+    const __m512i codes = codes_of(x);
+    if (has_nan(x)) [[unlikely]] return with_nan(codes, x);
+    return in_order(codes);
+  }
+  /// Where there is no NaN.
+  [[gnu::always_inline]] __m512i of_numbers(const Numbers64& x) const {
+    return in_order(codes_of(x));
+  }
+
+ private:
+  /// As the packs leave them: in each quarter four of each vector.
+  [[gnu::always_inline]] __m512i codes_of(const Numbers64& x) const {
     const __m512i first = words_(x.a, x.b), second = words_(x.c, x.d);
     const __m512i magnitudes = _mm512_min_epu8(
         _mm512_packus_epi16(magnitude_of(first), magnitude_of(second)), overflow_);
@@ -110,16 +130,15 @@ class ToBytes {
           _mm512_mask_test_epi8_mask(_mm512_movepi8_mask(signs_last), kept, kept);
       codes = _mm512_mask_add_epi8(magnitudes, negative, magnitudes, sign_);
     }
-    if (has_nan(x)) [[unlikely]] codes = with_nan(codes, x);
-    if constexpr (lie == Lie::kEvenOdd) codes = _mm512_shuffle_epi8(codes, in_turn());
+    return codes;
+  }
+  [[gnu::always_inline]] __m512i in_order(__m512i codes) const {
+    if constexpr (lie == Lie::kEvenOdd) codes = _mm512_shuffle_epi8(codes, in_turn_);
     return _mm512_permutexvar_epi32(order_, codes);
   }
-
- private:
   [[gnu::always_inline]] __m512i magnitude_of(__m512i words) const {
     return _mm512_srl_epi16(_mm512_and_si512(words, magnitude_), fraction_);
   }
-  /// Codes lie as the packs left them: in each quarter four of each vector.
   [[gnu::always_inline]] __m512i with_nan(__m512i codes, const Numbers64& x) const {
     const auto all_ones = [](__m512 v) __attribute__((always_inline)) {
       return _mm512_movm_epi32(unordered(v, v));
@@ -131,16 +150,12 @@ class ToBytes {
         _mm512_packs_epi16(_mm512_packs_epi32(bits_of(x.a), bits_of(x.b)),
                            _mm512_packs_epi32(bits_of(x.c), bits_of(x.d))));
     codes = _mm512_mask_mov_epi8(codes, nan, bytes_of(nan_));
-    return _mm512_mask_mov_epi8(codes, nan & negative, bytes_of(nan_ ^ nan_flip_));
-  }
-  /// Four bytes of even numbers and four of odd ones become eight in order.
-  [[gnu::always_inline]] static __m512i in_turn() {
-    return _mm512_broadcast_i32x4(
-        _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
+    return in_order(_mm512_mask_mov_epi8(codes, nan & negative, bytes_of(nan_ ^ nan_flip_)));
   }
 
   SignedWords words_;
   __m512i magnitude_, overflow_, sign_, minus_zero_, order_;
+  __m512i in_turn_;  ///< four bytes of even numbers and four of odd ones become eight in order
   __m128i fraction_;
   std::uint32_t nan_, nan_flip_;
 };
@@ -174,7 +189,7 @@ class NarrowWords {
  public:
   explicit NarrowWords(const NarrowPlan& p)
       : words_(p),
-        magnitude_(words_of(0x7fff)),
+        magnitude_(kept(words_of(0x7fff))),
         overflow_(words_of(p.overflow)),
         sign_(words_of(p.sign_bit)),
         minus_zero_(words_of(p.signed_zero ? 1 : 0)),

@@ -68,18 +68,33 @@ void amax_blocks(const void* x, std::size_t blocks, std::size_t width, std::size
   }
 }
 
-[[gnu::always_inline]] inline Numbers64 load64(const float* x) {
-  return {_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16), _mm512_loadu_ps(x + 32),
-          _mm512_loadu_ps(x + 48)};
-}
-[[gnu::always_inline]] inline Numbers64 load64(const std::uint16_t* x) {
-  const __m512i odd = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-  const __m512i first = _mm512_loadu_si512(x), second = _mm512_loadu_si512(x + 32);
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(first, 16)),
-          _mm512_castsi512_ps(_mm512_and_si512(first, odd)),
-          _mm512_castsi512_ps(_mm512_slli_epi32(second, 16)),
-          _mm512_castsi512_ps(_mm512_and_si512(second, odd))};
-}
+/// 64 elements, widened.
+template <class Source>
+class Load64;
+
+template <>
+class Load64<float> {
+ public:
+  [[gnu::always_inline]] Numbers64 operator()(const float* x) const {
+    return {_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16), _mm512_loadu_ps(x + 32),
+            _mm512_loadu_ps(x + 48)};
+  }
+};
+
+template <>
+class Load64<std::uint16_t> {
+ public:
+  [[gnu::always_inline]] Numbers64 operator()(const std::uint16_t* x) const {
+    const __m512i first = _mm512_loadu_si512(x), second = _mm512_loadu_si512(x + 32);
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(first, 16)),
+            _mm512_castsi512_ps(_mm512_and_si512(first, odd_)),
+            _mm512_castsi512_ps(_mm512_slli_epi32(second, 16)),
+            _mm512_castsi512_ps(_mm512_and_si512(second, odd_))};
+  }
+
+ private:
+  __m512i odd_ = kept(_mm512_set1_epi32(static_cast<int>(0xffff0000u)));
+};
 
 /// f of each of the four.
 template <class F>
@@ -87,17 +102,12 @@ template <class F>
   return {f(x.a), f(x.b), f(x.c), f(x.d)};
 }
 
-[[gnu::always_inline]] inline Numbers64 multiplied(const Numbers64& x, __m512 factor) {
-  return each(x, [&](__m512 v) __attribute__((always_inline)) { return _mm512_mul_ps(v, factor); });
-}
-
-[[gnu::always_inline]] inline Numbers64 divided(const Numbers64& x, __m512 s, __m512 r) {
-  const Numbers64 q = each(x, [&](__m512 v) __attribute__((always_inline)) {
+/// The quotients, or NaN where one is infinite or NaN.
+[[gnu::always_inline]] inline Numbers64 refined(const Numbers64& x, __m512 s, __m512 r) {
+  return each(x, [&](__m512 v) __attribute__((always_inline)) {
     const __m512 q0 = _mm512_mul_ps(v, r);
     return _mm512_fmadd_ps(_mm512_fnmadd_ps(q0, s, v), r, q0);
   });
-  if (!has_nan(q)) [[likely]] return q;
-  return each(x, [&](__m512 v) __attribute__((always_inline)) { return _mm512_div_ps(v, s); });
 }
 
 /// What a block's elements go through on their way to the cast.
@@ -175,33 +185,45 @@ template <class Source, class Narrow, class Target>
 void cast_lines(const Source* x, std::size_t blocks, std::size_t width, std::size_t ahead,
                 const float* factors, bool divides, void* codes, const NarrowPlan& plan) {
   const Narrow narrow(plan);
+  const Load64<Source> load;
   Target target(codes);
-  const auto block = [&](auto scaled) __attribute__((always_inline)) {
+  const auto block = [&](auto codes_of) __attribute__((always_inline)) {
     for (std::size_t i = 0; i < width; i += 64, x += 64) {
       const char* next = reinterpret_cast<const char*>(x) + ahead;
       for (std::size_t at = 0; ahead != 0 && at < 64 * sizeof(Source); at += 64) {
         __builtin_prefetch(next + at);
       }
-      target.put(narrow(scaled(load64(x))));
+      target.put(codes_of(load(x)));
     }
   };
   for (std::size_t b = 0; b < blocks; ++b) {
     const BlockFactor f(factors[b], divides);
     const __m512 s = _mm512_set1_ps(f.factor), r = _mm512_set1_ps(f.reciprocal);
+    const auto quotient = [s](__m512 v) __attribute__((always_inline)) {
+      return _mm512_div_ps(v, s);
+    };
     using enum Scaling;
     if (f.scaling == kMultiply) {
-      block([&](const Numbers64& v) __attribute__((always_inline)) { return multiplied(v, s); });
+      block([&](const Numbers64& v) __attribute__((always_inline)) {
+        return narrow(each(v, [s](__m512 e) __attribute__((always_inline)) {
+          return _mm512_mul_ps(e, s);
+        }));
+      });
     } else if (f.scaling == kRefine) {
-      block([&](const Numbers64& v) __attribute__((always_inline)) { return divided(v, s, r); });
+      block([&](const Numbers64& v) __attribute__((always_inline)) {
+        const Numbers64 q = refined(v, s, r);
+        if (has_nan(q)) [[unlikely]] return narrow(each(v, quotient));
+        return narrow.of_numbers(q);
+      });
     } else if (f.scaling == kDivide) {
       block([&](const Numbers64& v) __attribute__((always_inline)) {
-        return each(v, [&](__m512 e) __attribute__((always_inline)) { return _mm512_div_ps(e, s); });
+        return narrow(each(v, quotient));
       });
     } else {  // a NaN scale: of two NaN the element's own counts, as in block_scale.isa.cpp
       block([&](const Numbers64& v) __attribute__((always_inline)) {
-        return each(v, [&](__m512 e) __attribute__((always_inline)) {
+        return narrow(each(v, [s](__m512 e) __attribute__((always_inline)) {
           return _mm512_mask_mov_ps(s, unordered(e, e), e);
-        });
+        }));
       });
     }
   }
