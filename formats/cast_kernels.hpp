@@ -8,6 +8,7 @@
 #include "binade/formats/cast.hpp"
 #include "binade/formats/codec.hpp"
 #include "binade/formats/isa.hpp"
+#include "binade/formats/scaled_cast.hpp"
 #include "encode_lanes.hpp"
 #include "narrow_plan.hpp"
 
@@ -78,7 +79,7 @@ struct ScaledLoops {
                std::uint32_t* amax);
   void (*cast)(const void* x, std::size_t blocks, std::size_t width, std::size_t ahead,
                const float* factors, bool divides, void* codes, const NarrowPlan& plan,
-               bool past_caches);
+               CodeStream* stream);
 };
 
 struct CastKernels {

@@ -7,7 +7,7 @@
 //
 // Division. A power of two's reciprocal is exact, so that its product is the quotient. Otherwise
 // with r = fl(1 / s) and q0 = fl(x r), the element is
-//     q1 = fl(q0 + r fl(x - q0 s)),
+//     q1 = fl(q0 - r fl(q0 s - x)),
 // in three operations that take a fourth of a division's time. It is cast as fl(x / s) would be. Let
 // x and s lie in [1, 2) and u be the place of the quotient's last bit. q0 is within 1.5 u of x / s, and
 // r within 2^-25 of 1 / s, so q1 before its rounding is within 1.5 u * s * 2^-25 of x / s: q1 is
@@ -22,6 +22,7 @@
 
 #include <immintrin.h>
 
+#include "binade/formats/scaled_cast.hpp"
 #include "narrow_avx512.hpp"
 
 namespace binade::detail::BINADE_ISA {
@@ -106,7 +107,7 @@ template <class F>
 [[gnu::always_inline]] inline Numbers64 refined(const Numbers64& x, __m512 s, __m512 r) {
   return each(x, [&](__m512 v) __attribute__((always_inline)) {
     const __m512 q0 = _mm512_mul_ps(v, r);
-    return _mm512_fmadd_ps(_mm512_fnmadd_ps(q0, s, v), r, q0);
+    return _mm512_fnmadd_ps(_mm512_fmsub_ps(q0, s, v), r, q0);  // so spelt, -0 keeps its sign
   });
 }
 
@@ -136,7 +137,7 @@ struct BlockFactor {
 /// Where lines of codes go: to any address.
 class Lines {
  public:
-  explicit Lines(void* codes) : to_(static_cast<std::byte*>(codes)) {}
+  Lines(void* codes, CodeStream*) : to_(static_cast<std::byte*>(codes)) {}
   [[gnu::always_inline]] void put(__m512i codes) {
     _mm512_storeu_si512(to_, codes);
     to_ += 64;
@@ -148,13 +149,18 @@ class Lines {
 };
 
 /// Past the caches, to an address on 4 bytes: each line of memory is put together from two of codes.
-/// The first and the last, of which others may have a part, are written in part.
+/// The first, of which others may have a part, is written in part; the last waits in the stream for
+/// what comes next, because a line that is written in two parts has to be read, and every store
+/// behind it waits.
 class LinesPastCaches {
  public:
-  explicit LinesPastCaches(void* codes)
-      : shift_(static_cast<int>(reinterpret_cast<std::uintptr_t>(codes) % 64 / 4)),
+  LinesPastCaches(void* codes, CodeStream* stream)
+      : stream_(stream),
+        shift_(static_cast<int>(reinterpret_cast<std::uintptr_t>(codes) % 64 / 4)),
         line_(static_cast<std::byte*>(codes) - 4 * shift_),
-        before_(_mm512_setzero_si512()) {
+        is_first_(stream->next != codes) {
+    if (is_first_) stream->flush();
+    before_ = _mm512_load_si512(stream->last);
     const __m512i place = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     turn_ = _mm512_sub_epi32(place, _mm512_set1_epi32(shift_ - 16));
   }
@@ -170,23 +176,25 @@ class LinesPastCaches {
     line_ += 64;
   }
   void finish() {
-    _mm512_mask_storeu_epi32(line_, static_cast<__mmask16>((1u << shift_) - 1),
-                             _mm512_permutex2var_epi32(before_, turn_, before_));
+    _mm512_store_si512(stream_->last, before_);
+    stream_->next = line_ + 4 * shift_;
   }
 
  private:
+  CodeStream* stream_;
   int shift_;
   std::byte* line_;
   __m512i before_, turn_;
-  bool is_first_ = true;
+  bool is_first_;
 };
 
 template <class Source, class Narrow, class Target>
 void cast_lines(const Source* x, std::size_t blocks, std::size_t width, std::size_t ahead,
-                const float* factors, bool divides, void* codes, const NarrowPlan& plan) {
+                const float* factors, bool divides, void* codes, const NarrowPlan& plan,
+                CodeStream* stream) {
   const Narrow narrow(plan);
   const Load64<Source> load;
-  Target target(codes);
+  Target target(codes, stream);
   const auto block = [&](auto codes_of) __attribute__((always_inline)) {
     for (std::size_t i = 0; i < width; i += 64, x += 64) {
       const char* next = reinterpret_cast<const char*>(x) + ahead;
@@ -233,17 +241,17 @@ void cast_lines(const Source* x, std::size_t blocks, std::size_t width, std::siz
 template <class Source>
 void cast_blocks(const void* x, std::size_t blocks, std::size_t width, std::size_t ahead,
                  const float* factors, bool divides, void* codes, const NarrowPlan& plan,
-                 bool past_caches) {
+                 CodeStream* stream) {
   constexpr Lie kLie = sizeof(Source) == 2 ? Lie::kEvenOdd : Lie::kInOrder;
   using Whole = ToBytes<true, kLie>;
   using Other = ToBytes<false, kLie>;
   const bool whole = plan.sign_bit == 0x80 && plan.signed_zero;
-  const bool streams = past_caches && reinterpret_cast<std::uintptr_t>(codes) % 4 == 0;
+  const bool streams = stream != nullptr && reinterpret_cast<std::uintptr_t>(codes) % 4 == 0;
   const auto loop = whole ? (streams ? cast_lines<Source, Whole, LinesPastCaches>
                                      : cast_lines<Source, Whole, Lines>)
                           : (streams ? cast_lines<Source, Other, LinesPastCaches>
                                      : cast_lines<Source, Other, Lines>);
-  loop(static_cast<const Source*>(x), blocks, width, ahead, factors, divides, codes, plan);
+  loop(static_cast<const Source*>(x), blocks, width, ahead, factors, divides, codes, plan, stream);
 }
 
 }  // namespace

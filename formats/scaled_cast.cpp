@@ -32,10 +32,14 @@ void ScaledCast::amax(const void* x, std::size_t blocks, std::size_t width, std:
 }
 
 void ScaledCast::cast(const void* x, std::size_t blocks, std::size_t width, std::size_t ahead,
-                      const float* factors, bool divides, void* codes, bool past_caches) const {
-  plan_->loops.cast(x, blocks, width, ahead, factors, divides, codes, plan_->narrow, past_caches);
+                      const float* factors, bool divides, void* codes,
+                      CodeStream* stream) const {
+  plan_->loops.cast(x, blocks, width, ahead, factors, divides, codes, plan_->narrow, stream);
 }
 
-void ScaledCast::finish() const { plan_->end_stream(); }
+void ScaledCast::finish(CodeStream& stream) const {
+  stream.flush();
+  plan_->end_stream();
+}
 
 }  // namespace binade::detail

@@ -3,11 +3,26 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 
 #include "binade/formats/codec.hpp"
 
 namespace binade::detail {
+
+/// Codes on their way past the caches, one stream a thread: the end of a line that has begun is held
+/// back until what follows it comes.
+struct CodeStream {
+  alignas(64) std::uint8_t last[64]{};  ///< the latest 64 codes
+  void* next = nullptr;                 ///< where the next will go
+
+  /// Writes what is held back. (Always inline: files for an instruction set share no symbols.)
+  [[gnu::always_inline]] void flush() {
+    const std::size_t held = reinterpret_cast<std::uintptr_t>(next) % 64;
+    if (held != 0) std::memcpy(static_cast<std::uint8_t*>(next) - held, last + 64 - held, held);
+    next = nullptr;
+  }
+};
 
 /// Loops over a run of blocks in a row of a matrix, where this instruction set has them: from fp32 or
 /// bf16 to formats of at most 8 bits, to nearest even. Elsewhere a quantiser goes block by block.
@@ -26,11 +41,10 @@ class ScaledCast {
   /// amax[b] = max(amax[b], bits of the largest magnitude of block b, as fp32 patterns)
   void amax(const void* x, std::size_t blocks, std::size_t width, std::size_t ahead,
             std::uint32_t* amax) const;
-  /// past_caches: whole lines of codes leave the caches alone, and finish() orders them before
-  /// whatever is written next.
+  /// With a stream codes leave the caches alone, and are all there after finish(stream).
   void cast(const void* x, std::size_t blocks, std::size_t width, std::size_t ahead,
-            const float* factors, bool divides, void* codes, bool past_caches) const;
-  void finish() const;
+            const float* factors, bool divides, void* codes, CodeStream* stream) const;
+  void finish(CodeStream& stream) const;
 
  private:
   struct Plan;
