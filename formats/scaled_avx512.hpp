@@ -8,13 +8,16 @@
 // Division. A power of two's reciprocal is exact, so that its product is the quotient. Otherwise
 // with r = fl(1 / s) and q0 = fl(x r), the element is
 //     q1 = fl(q0 - r fl(q0 s - x)),
-// in three operations that take a fourth of a division's time. It is cast as fl(x / s) would be. Let
+// in three operations that take less than half of a division's time. It is cast as fl(x / s) would be. Let
 // x and s lie in [1, 2) and u be the place of the quotient's last bit. q0 is within 1.5 u of x / s, and
 // r within 2^-25 of 1 / s, so q1 before its rounding is within 1.5 u * s * 2^-25 of x / s: q1 is
 // fl(x / s), or its neighbour where x / s is that near a midpoint of two fp32 numbers. The code hangs
 // on that only where the midpoint is next to one of the format's ties, which have at most 8
 // significant bits: 2^23 scales, 128 ties and the numbers x beside scale times midpoint are few enough
-// to try, and q1 is fl(x / s) in all of them (tests/exhaustive/quotient_test.cpp). Scales of 2^-60 to
+// to try, and q1 is cast as fl(x / s) in all of them (tests/exhaustive/quotient_test.cpp). A bf16 x
+// takes two operations: with the upper 16 bits h of 1 / s, cut, and the rest l, x h is exact and
+//     fl(x l + x h)
+// is cast as the quotient is for all 2^7 x and 2^23 s, by the same test. Scales of 2^-60 to
 // 2^60 keep all this from underflow: where |x| < 2^-100 may break it the quotient is below 2^-40, zero
 // in any format that is served here, by whichever way. Where q0 overflows q1 is NaN, as it is for
 // infinite x, and such lines are divided.
@@ -103,35 +106,72 @@ template <class F>
   return {f(x.a), f(x.b), f(x.c), f(x.d)};
 }
 
-/// The quotients, or NaN where one is infinite or NaN.
-[[gnu::always_inline]] inline Numbers64 refined(const Numbers64& x, __m512 s, __m512 r) {
-  return each(x, [&](__m512 v) __attribute__((always_inline)) {
-    const __m512 q0 = _mm512_mul_ps(v, r);
-    return _mm512_fnmadd_ps(_mm512_fmsub_ps(q0, s, v), r, q0);  // so spelt, -0 keeps its sign
-  });
-}
-
 /// What a block's elements go through on their way to the cast.
 enum class Scaling : std::uint8_t { kMultiply, kRefine, kDivide, kReplace };
 
-struct BlockFactor {
-  Scaling scaling;
-  float factor, reciprocal;
+/// What becomes of an element under a factor. (Negative factors are divided by.)
+[[gnu::always_inline]] inline Scaling scaling_of(float factor, bool divides) {
+  const std::uint32_t bits = bit_cast<std::uint32_t>(factor), field = bits >> 23;
+  if (factor != factor) return Scaling::kReplace;
+  if (!divides) return Scaling::kMultiply;
+  if (field < 127 - 60 || field > 127 + 60) return Scaling::kDivide;
+  return (bits & 0x7fffff) == 0 ? Scaling::kMultiply : Scaling::kRefine;
+}
 
-  BlockFactor(float given, bool divides)
-      : scaling(divides ? Scaling::kDivide : Scaling::kMultiply),
-        factor(given),
-        reciprocal(1.0f / given) {
-    const std::uint32_t bits = bit_cast<std::uint32_t>(given);
-    const std::uint32_t field = bits >> 23;  // with the sign: negative factors are divided by
-    if (given != given) {
-      scaling = Scaling::kReplace;
-    } else if (divides && field >= 127 - 60 && field <= 127 + 60) {
-      const bool power = (bits & 0x7fffff) == 0;
-      scaling = power ? Scaling::kMultiply : Scaling::kRefine;
-      if (power) factor = reciprocal;
-    }
+/// What 16 blocks are multiplied by, made at once: block by block each would wait for a division.
+class Multipliers {
+ public:
+  static constexpr std::size_t kBlocks = 16;
+
+  Multipliers(const float* factors, std::size_t blocks, bool divides) {
+    const auto mask = static_cast<__mmask16>((1u << blocks) - 1);
+    const __m512 one = _mm512_set1_ps(1.0f), s = _mm512_mask_loadu_ps(one, mask, factors);
+    _mm512_store_ps(product, s);
+    if (!divides) return;
+    const __m512 r = _mm512_div_ps(one, s);
+    const __m512 upper = _mm512_castsi512_ps(
+        _mm512_and_si512(_mm512_sub_epi32(bits_of(r), _mm512_set1_epi32(1)),
+                         _mm512_set1_epi32(static_cast<int>(0xffffff00u))));
+    _mm512_store_ps(product, r);  // of powers of two
+    _mm512_store_ps(reciprocal, r);
+    _mm512_store_ps(reciprocal_upper, upper);
+    _mm512_store_ps(reciprocal_rest, _mm512_mul_ps(_mm512_fnmadd_ps(s, upper, one), r));
   }
+
+  alignas(64) float product[kBlocks], reciprocal[kBlocks], reciprocal_upper[kBlocks],
+      reciprocal_rest[kBlocks];
+};
+
+/// The quotients by a scale, NaN where one is infinite or NaN, or infinite where it is.
+template <class Source>
+class Refined;
+
+template <>
+class Refined<float> {
+ public:
+  Refined(const Multipliers& m, std::size_t block, float factor)
+      : s_(_mm512_set1_ps(factor)), r_(_mm512_set1_ps(m.reciprocal[block])) {}
+  [[gnu::always_inline]] __m512 operator()(__m512 x) const {
+    const __m512 q0 = _mm512_mul_ps(x, r_);
+    return _mm512_fnmadd_ps(_mm512_fmsub_ps(q0, s_, x), r_, q0);  // so spelt, -0 keeps its sign
+  }
+
+ private:
+  __m512 s_, r_;
+};
+
+template <>
+class Refined<std::uint16_t> {
+ public:
+  Refined(const Multipliers& m, std::size_t block, float)
+      : upper_(_mm512_set1_ps(m.reciprocal_upper[block])),
+        rest_(_mm512_set1_ps(m.reciprocal_rest[block])) {}
+  [[gnu::always_inline]] __m512 operator()(__m512 x) const {
+    return _mm512_fmadd_ps(x, rest_, _mm512_mul_ps(x, upper_));
+  }
+
+ private:
+  __m512 upper_, rest_;  ///< rest > 0, so that -0 keeps its sign
 };
 
 /// Where lines of codes go: to any address.
@@ -204,36 +244,44 @@ void cast_lines(const Source* x, std::size_t blocks, std::size_t width, std::siz
       target.put(codes_of(load(x)));
     }
   };
-  for (std::size_t b = 0; b < blocks; ++b) {
-    const BlockFactor f(factors[b], divides);
-    const __m512 s = _mm512_set1_ps(f.factor), r = _mm512_set1_ps(f.reciprocal);
+  const auto scale_block = [&](float factor, const Multipliers& multipliers, std::size_t b)
+                               __attribute__((always_inline)) {
+    const __m512 s = _mm512_set1_ps(factor);
     const auto quotient = [s](__m512 v) __attribute__((always_inline)) {
       return _mm512_div_ps(v, s);
     };
-    using enum Scaling;
-    if (f.scaling == kMultiply) {
+    const Scaling scaling = scaling_of(factor, divides);
+    if (scaling == Scaling::kMultiply) {
+      const __m512 by = _mm512_set1_ps(multipliers.product[b]);
       block([&](const Numbers64& v) __attribute__((always_inline)) {
-        return narrow(each(v, [s](__m512 e) __attribute__((always_inline)) {
-          return _mm512_mul_ps(e, s);
+        return narrow(each(v, [by](__m512 e) __attribute__((always_inline)) {
+          return _mm512_mul_ps(e, by);
         }));
       });
-    } else if (f.scaling == kRefine) {
+    } else if (scaling == Scaling::kRefine) {
+      const Refined<Source> refined(multipliers, b, factor);
       block([&](const Numbers64& v) __attribute__((always_inline)) {
-        const Numbers64 q = refined(v, s, r);
+        const Numbers64 q = each(v, refined);
         if (has_nan(q)) [[unlikely]] return narrow(each(v, quotient));
         return narrow.of_numbers(q);
       });
-    } else if (f.scaling == kDivide) {
+    } else if (scaling == Scaling::kDivide) {
       block([&](const Numbers64& v) __attribute__((always_inline)) {
         return narrow(each(v, quotient));
       });
-    } else {  // a NaN scale: of two NaN the element's own counts, as in block_scale.isa.cpp
+    } else {  // of two NaN the element's own counts, as in block_scale.isa.cpp
       block([&](const Numbers64& v) __attribute__((always_inline)) {
         return narrow(each(v, [s](__m512 e) __attribute__((always_inline)) {
           return _mm512_mask_mov_ps(s, unordered(e, e), e);
         }));
       });
     }
+  };
+  for (std::size_t first = 0; first < blocks; first += Multipliers::kBlocks) {
+    const std::size_t left = blocks - first;
+    const std::size_t some = left < Multipliers::kBlocks ? left : Multipliers::kBlocks;
+    const Multipliers multipliers(factors + first, some, divides);
+    for (std::size_t b = 0; b < some; ++b) scale_block(factors[first + b], multipliers, b);
   }
   target.finish();
 }

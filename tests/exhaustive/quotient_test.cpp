@@ -1,4 +1,4 @@
-// Quantisers divide by a scale in three fused operations (formats/scaled_avx512.hpp) that might miss
+// Quantisers divide by a scale in two or three operations (formats/scaled_avx512.hpp) that might miss
 // fl(x / s) where x / s is next to a midpoint of two fp32 numbers, and then by one place. A code hangs on
 // that only where one of the two is a tie of the format. So: every significand of s, every tie, the
 // midpoint on either side of it, and the two numbers x beside scale times midpoint.
@@ -55,6 +55,32 @@ std::int64_t differences(FloatFormat f, int exponent, const detail::ScaledCast& 
   return wrong;
 }
 
+/// The same for all significands of a bf16 x.
+std::int64_t differences_from_bf16(FloatFormat f, int exponent, const detail::ScaledCast& scaled) {
+  constexpr std::size_t kCount = 256;  // two binades, for those of the quotients
+  std::int64_t wrong = 0;
+#pragma omp parallel reduction(+ : wrong)
+  {
+    std::vector<std::uint16_t> x(kCount);
+    std::vector<float> values(kCount), quotients(kCount);
+    std::vector<std::uint8_t> got(kCount), want(kCount);
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const auto pattern = static_cast<std::uint32_t>(((127 + exponent) << 7) + int(i));
+      x[i] = static_cast<std::uint16_t>(pattern);
+      values[i] = bit_cast<float>(pattern << 16);
+    }
+#pragma omp for
+    for (std::int64_t bits = 0; bits < (1 << 23); ++bits) {
+      const float s = bit_cast<float>(0x3f800000u | static_cast<std::uint32_t>(bits));
+      for (std::size_t i = 0; i < kCount; ++i) quotients[i] = values[i] / s;
+      cast(kFp32Format, quotients.data(), f, want.data(), kCount);
+      scaled.cast(x.data(), 1, kCount, 0, &s, true, got.data(), nullptr);
+      for (std::size_t i = 0; i < kCount; ++i) wrong += got[i] != want[i];
+    }
+  }
+  return wrong;
+}
+
 }  // namespace
 
 TEST_CASE("an element over a scale is cast as the quotient is, at every tie under every scale") {
@@ -68,5 +94,7 @@ TEST_CASE("an element over a scale is cast as the quotient is, at every tie unde
     }
     CAPTURE(c.name);
     CHECK(differences(f, c.exponent, scaled) == 0);
+    const detail::ScaledCast from_bf16(Bf16::format, f, CastRules{});
+    CHECK(differences_from_bf16(f, c.exponent, from_bf16) == 0);
   }
 }
