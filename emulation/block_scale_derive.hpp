@@ -75,8 +75,8 @@ class BlockScales {
  private:
   float derive_one(std::size_t g, std::size_t c, std::uint32_t amax) {
     const std::size_t at = g * grid_.grid_cols + c;
-    const BlockScale b = scale_of_block(recipe_, type_, q_.element, content(g, c, amax), tensor_,
-                                        largest_inverse_);
+    const BlockScale b =
+        scale_of_block(recipe_, type_, q_.element, content(g, c, amax), tensor_, largest_inverse_);
     q_.scales[at] = b.scale;
     if (!q_.scale_codes.empty()) q_.scale_codes[at] = b.code;
     return b.factor;

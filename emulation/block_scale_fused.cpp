@@ -1,16 +1,16 @@
 // Blocks are measured, and cast while they are in cache.
 //
-// Blocks of one row go in panels of 8 KiB, which stay in the first level. What is asked for ahead, two
-// panels on, is asked for while a panel is cast: the measuring takes a sixth of the time, and as many
-// lines at once would wait for each other. Their codes go past the caches.
+// Blocks of one row go in panels of 8 KiB, which stay in the first level. What is asked for ahead,
+// two panels on, is asked for while a panel is cast: the measuring takes a sixth of the time, and
+// as many lines at once would wait for each other. Their codes go past the caches.
 //
-// Of taller blocks a whole row is measured before any of it is cast, from the second or third level.
-// The next row of blocks is measured meanwhile, one row of the matrix for each that is cast, so that
-// reading from memory and the rest overlap. Narrower panels do not pay, for short pieces of rows
-// defeat the prefetching; nor does writing past the caches, while the source comes from them.
+// Of taller blocks a whole row is measured before any of it is cast, from the second or third
+// level. The next row of blocks is measured meanwhile, one row of the matrix for each that is cast,
+// so that reading from memory and the rest overlap. Narrower panels do not pay, for short pieces of
+// rows defeat the prefetching; nor does writing past the caches, while the source comes from them.
 //
-// The amaxes and factors are those of one row of blocks: arrays for the whole grid cost a sixth of the
-// time, for their pages.
+// The amaxes and factors are those of one row of blocks: arrays for the whole grid cost a sixth of
+// the time, for their pages.
 #include "block_scale_fused.hpp"
 
 #include <vector>
@@ -68,11 +68,12 @@ class FusedQuantizer {
     std::vector<std::uint32_t> amax(grid_.grid_cols);
     std::vector<float> factors(grid_.grid_cols);
     CodeStream stream;
+    const bool is_long = grid_.block_cols * bytes_of(source_.format) > kFlatBytes;
     for (std::size_t g = first; g < last; ++g) {
       std::fill(amax.begin(), amax.end(), 0u);
       for (std::size_t b = 0; b < grid_.grid_cols; b += blocks) {
         const Panel panel{b, std::min(grid_.grid_cols, b + blocks)};
-        measure(g, panel, 0, amax.data());
+        measure(g, panel, is_long ? kTallAhead : 0, amax.data());
         scales_.derive(g, panel.begin, panel.end, amax.data(), factors.data());
         cast(g, panel, kFlatAhead, factors.data(), past_caches ? &stream : nullptr);
       }

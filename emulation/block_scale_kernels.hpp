@@ -23,8 +23,8 @@ struct BlockKernels {
   void (*divide_each)(const float* x, const float* factor, float* y, std::size_t count);
   /// Scales, factors and, unless code is null, E8M0 codes of blocks, right wherever is_easy_amax;
   /// whether that is everywhere.
-  bool (*scales)(const ScaleLanes& lanes, const std::uint32_t* amax, std::size_t count, float* scale,
-                 float* factor, std::uint8_t* code);
+  bool (*scales)(const ScaleLanes& lanes, const std::uint32_t* amax, std::size_t count,
+                 float* scale, float* factor, std::uint8_t* code);
 };
 
 namespace baseline {

@@ -1,10 +1,11 @@
-// scale_of_block for many blocks at once, in 32-bit lanes: the scalar text of scale_recipe.hpp, which
-// judges this one, without its cases. Private to this folder.
+// scale_of_block for many blocks at once, in 32-bit lanes: the scalar text of scale_recipe.hpp,
+// which judges this one, without its cases. Private to this folder.
 //
-// Blocks whose amax is between 2^-60 and 2^60 leave every case out: nothing is zero, infinite, NaN or
-// subnormal, no policy speaks and no exponent leaves fp32's, given a largest element of 1 to 2^20 and
-// clamps of the rule that lie within fp32's normal numbers. The others, few in any data, are for the
-// scalar text. Each line below is that text's operation of the same name, so the bits are the same.
+// Blocks whose amax is between 2^-60 and 2^60 leave every case out: nothing is zero, infinite, NaN
+// or subnormal, no policy speaks and no exponent leaves fp32's, given a largest element of 1 to
+// 2^20 and clamps of the rule that lie within fp32's normal numbers. The others, few in any data,
+// are for the scalar text. Each line below is that text's operation of the same name, so the bits
+// are the same.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +39,7 @@ inline ScaleLanes make_scale_lanes(const ScaleRule& rule, ScaleType type, FloatF
   l.reciprocal = mask(rule.formula == ScaleFormula::kReciprocalConstant);
   l.inverse_first = mask(rule.formula == ScaleFormula::kInverseFirst);
   l.divides = mask(rule.apply == ApplyScale::kDivide);
-  l.takes_inverse =
-      mask(rule.apply == ApplyScale::kMultiplyInverse && type == ScaleType::kFp32);
+  l.takes_inverse = mask(rule.apply == ApplyScale::kMultiplyInverse && type == ScaleType::kFp32);
   l.least_amax = rule.floor == AmaxFloor::kOnAmax ? rule.floor_value : 0.0f;
   l.least_scale = rule.floor == AmaxFloor::kOnScale ? rule.floor_value : 0.0f;
   l.emax = element.emax();

@@ -147,8 +147,8 @@ class Encoder64 {
 
 constexpr std::size_t kBlock = 2048;  ///< elements decoded at once
 
-/// Whether a result of `count` containers of `width` bytes is so large that it should be written past
-/// the caches, which will not hold it, and how many of them lie before its first whole line.
+/// Whether a result of `count` containers of `width` bytes is so large that it should be written
+/// past the caches, which will not hold it, and how many of them lie before its first whole line.
 struct PastCaches {
   bool worth = false;
   std::size_t lead = 0;
@@ -325,8 +325,8 @@ void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded,
 
 namespace {
 
-/// Codes of 8 bits and fewer by a table of their values, where the instruction set has a loop for it
-/// and the array is long enough to pay for the table.
+/// Codes of 8 bits and fewer by a table of their values, where the instruction set has a loop for
+/// it and the array is long enough to pay for the table.
 bool decode_by_table(FloatFormat f, const void* codes, std::span<float> values) {
   constexpr std::size_t kCodes = 256;
   const CastKernels& k = detail::cast_kernels();

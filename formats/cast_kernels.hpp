@@ -52,8 +52,8 @@ using WordOf = std::conditional_t<sizeof(Float) == 4, std::uint32_t, std::uint64
 /// target: containers. Padding bits are written as zeros.
 template <class Float>
 using EncodeLoop = void (*)(const Float* source, void* target, std::size_t count,
-                            const EncodePlan<WordOf<Float>>& plan, int padding,
-                            RandomStream random, bool past_caches);
+                            const EncodePlan<WordOf<Float>>& plan, int padding, RandomStream random,
+                            bool past_caches);
 /// The same for formats and rules that lanes_serve.
 using LanesLoop = void (*)(const float* source, void* target, std::size_t count,
                            const LanePlan& plan, int padding, RandomStream random,
@@ -68,8 +68,8 @@ using RoundLoop = void (*)(const float* source, float* target, std::size_t count
 template <class Float>
 using DecodeLoop = void (*)(const void* source, Float* target, std::size_t count, FloatFormat f,
                             bool past_caches);
-/// Decodes codes of at most 8 bits, of which `values` are the 256 (bits above the format's ignored), or
-/// returns false with nothing done.
+/// Decodes codes of at most 8 bits, of which `values` are the 256 (bits above the format's
+/// ignored), or returns false with nothing done.
 using TableLoop = bool (*)(const float* values, const void* source, float* target,
                            std::size_t count, bool past_caches);
 
@@ -88,7 +88,7 @@ struct CastKernels {
   NarrowLoop narrow[kNarrowKinds];             ///< null where an instruction set has none
   EncodeLoop<double> encode64[kRoundings][4];
   ScaledLoops scaled[2];  ///< from fp32, from bf16
-  RoundLoop round[2];  ///< to nearest even, plans of plain lanes: formats without -0, with it
+  RoundLoop round[2];     ///< to nearest even, plans of plain lanes: formats without -0, with it
   void (*end_stream)();
   DecodeLoop<float> decode32[3];
   DecodeLoop<float> widen32[3];  ///< for formats that is_fp32_prefix tells

@@ -2,8 +2,8 @@
 // where two or three do. Part of cast.isa.cpp, and of no other instance than x86-64-v4.
 //
 // A step takes whole lines of codes from registers to memory, past the caches where the array is
-// large, so that nothing lies in a buffer between. For 64 bytes of codes it is 33 operations, 2.1
-// cycles for 16 elements on four pipes; the loop that only narrows takes 1.6 from the second-level
+// large, so that nothing lies in a buffer between. For 64 bytes of codes it is 30 operations, 2
+// cycles for 16 elements on four pipes; the loop that only narrows takes 1.7 from the second-level
 // cache.
 #pragma once
 
@@ -74,8 +74,8 @@ class SignedWords {
   __m512i power_, pair_;
 };
 
-/// How 64 numbers lie in four vectors: 16 and 16, or, as words fall apart into doublewords, the even
-/// and the odd ones of 32, twice.
+/// How 64 numbers lie in four vectors: 16 and 16, or, as words fall apart into doublewords, the
+/// even and the odd ones of 32, twice.
 enum class Lie : std::uint8_t { kInOrder, kEvenOdd };
 
 /// 64 numbers to 64 bytes. whole: the sign is the byte's last bit, and there is -0.
@@ -105,7 +105,8 @@ class ToBytes {
   }
   [[gnu::always_inline]] __m512i operator()(const Numbers64& x) const {
     const __m512i codes = codes_of(x);
-    if (has_nan(x)) [[unlikely]] return with_nan(codes, x);
+    if (has_nan(x)) [[unlikely]]
+      return with_nan(codes, x);
     return in_order(codes);
   }
   /// Where there is no NaN.
@@ -117,8 +118,8 @@ class ToBytes {
   /// As the packs leave them: in each quarter four of each vector.
   [[gnu::always_inline]] __m512i codes_of(const Numbers64& x) const {
     const __m512i first = words_(x.a, x.b), second = words_(x.c, x.d);
-    const __m512i magnitudes = _mm512_min_epu8(
-        _mm512_packus_epi16(magnitude_of(first), magnitude_of(second)), overflow_);
+    const __m512i magnitudes =
+        _mm512_min_epu8(_mm512_packus_epi16(magnitude_of(first), magnitude_of(second)), overflow_);
     const __m512i signs_last = _mm512_packs_epi16(first, second);  // keeps signs, whatever else
     __m512i codes;
     if constexpr (whole) {
@@ -143,12 +144,12 @@ class ToBytes {
     const auto all_ones = [](__m512 v) __attribute__((always_inline)) {
       return _mm512_movm_epi32(unordered(v, v));
     };
-    const __mmask64 nan = _mm512_movepi8_mask(
-        _mm512_packs_epi16(_mm512_packs_epi32(all_ones(x.a), all_ones(x.b)),
-                           _mm512_packs_epi32(all_ones(x.c), all_ones(x.d))));
-    const __mmask64 negative = _mm512_movepi8_mask(
-        _mm512_packs_epi16(_mm512_packs_epi32(bits_of(x.a), bits_of(x.b)),
-                           _mm512_packs_epi32(bits_of(x.c), bits_of(x.d))));
+    const __mmask64 nan =
+        _mm512_movepi8_mask(_mm512_packs_epi16(_mm512_packs_epi32(all_ones(x.a), all_ones(x.b)),
+                                               _mm512_packs_epi32(all_ones(x.c), all_ones(x.d))));
+    const __mmask64 negative =
+        _mm512_movepi8_mask(_mm512_packs_epi16(_mm512_packs_epi32(bits_of(x.a), bits_of(x.b)),
+                                               _mm512_packs_epi32(bits_of(x.c), bits_of(x.d))));
     codes = _mm512_mask_mov_epi8(codes, nan, bytes_of(nan_));
     return in_order(_mm512_mask_mov_epi8(codes, nan & negative, bytes_of(nan_ ^ nan_flip_)));
   }
@@ -171,7 +172,8 @@ class ToWords {
   [[gnu::always_inline]] __m512i operator()(const float* x) const {
     const __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + 16);
     __m512i codes = way_(a, b);
-    if (unordered(a, b) != 0) [[unlikely]] codes = with_nan(codes, a, b);
+    if (unordered(a, b) != 0) [[unlikely]]
+      codes = with_nan(codes, a, b);
     return codes;
   }
 
@@ -202,8 +204,8 @@ class NarrowWords {
         _mm512_srl_epi16(_mm512_and_si512(words, magnitude_), fraction_), overflow_);
     const __m512i kept = _mm512_or_si512(magnitudes, minus_zero_);
     const __mmask32 negative = _mm512_mask_test_epi16_mask(_mm512_movepi16_mask(words), kept, kept);
-    return _mm512_permutexvar_epi64(
-        order_, _mm512_mask_add_epi16(magnitudes, negative, magnitudes, sign_));
+    return _mm512_permutexvar_epi64(order_,
+                                    _mm512_mask_add_epi16(magnitudes, negative, magnitudes, sign_));
   }
 
  private:
@@ -261,7 +263,7 @@ class NarrowBf16 {
 /// line.
 template <class Narrow, bool past_caches>
 void narrow_lines(const float* source, std::byte* target, std::size_t count, const Narrow& narrow) {
-  constexpr std::size_t kStep = Narrow::kStep, kAhead = 8192;  // two pages, as for_each_ahead
+  constexpr std::size_t kStep = Narrow::kStep, kAhead = 8192;  // two pages, as fill_ahead
   constexpr std::size_t kWidth = 64 / kStep;
   std::size_t i = 0;
   for (; i + kStep <= count; i += kStep) {

@@ -1,26 +1,27 @@
 // A quantiser's loops over rows of blocks in AVX-512: amax, and product and cast in one pass from
 // registers. Part of cast.isa.cpp, and of no other instance than x86-64-v4.
 //
-// BF16 is widened in registers: the even numbers of 32 are a shift away and the odd ones a mask, and
-// the cast's last permutation puts them in turn. Blocks are whole lines of codes, so that each line
-// has one factor.
+// BF16 is widened in registers: the even numbers of 32 are a shift away and the odd ones a mask,
+// and the cast's last permutation puts them in turn. Blocks are whole lines of codes, so that each
+// line has one factor.
 //
 // Division. A power of two's reciprocal is exact, so that its product is the quotient. Otherwise
 // with r = fl(1 / s) and q0 = fl(x r), the element is
 //     q1 = fl(q0 - r fl(q0 s - x)),
-// in three operations that take less than half of a division's time. It is cast as fl(x / s) would be. Let
-// x and s lie in [1, 2) and u be the place of the quotient's last bit. q0 is within 1.5 u of x / s, and
-// r within 2^-25 of 1 / s, so q1 before its rounding is within 1.5 u * s * 2^-25 of x / s: q1 is
-// fl(x / s), or its neighbour where x / s is that near a midpoint of two fp32 numbers. The code hangs
-// on that only where the midpoint is next to one of the format's ties, which have at most 8
-// significant bits: 2^23 scales, 128 ties and the numbers x beside scale times midpoint are few enough
-// to try, and q1 is cast as fl(x / s) in all of them (tests/exhaustive/quotient_test.cpp). A bf16 x
-// takes two operations: with the upper 16 bits h of 1 / s, cut, and the rest l, x h is exact and
+// in three operations that take less than half of a division's time. It is cast as fl(x / s) would
+// be. Let x and s lie in [1, 2) and u be the place of the quotient's last bit. q0 is within 1.5 u
+// of x / s, and r within 2^-25 of 1 / s, so q1 before its rounding is within 1.5 u * s * 2^-25 of x
+// / s: q1 is fl(x / s), or its neighbour where x / s is that near a midpoint of two fp32 numbers.
+// The code hangs on that only where the midpoint is next to one of the format's ties, which have at
+// most 8 significant bits: 2^23 scales, 128 ties and the numbers x beside scale times midpoint are
+// few enough to try, and q1 is cast as fl(x / s) in all of them
+// (tests/exhaustive/quotient_test.cpp). A bf16 x takes two operations: with the upper 16 bits h of
+// 1 / s, cut, and the rest l, x h is exact and
 //     fl(x l + x h)
 // is cast as the quotient is for all 2^7 x and 2^23 s, by the same test. Scales of 2^-60 to
-// 2^60 keep all this from underflow: where |x| < 2^-100 may break it the quotient is below 2^-40, zero
-// in any format that is served here, by whichever way. Where q0 overflows q1 is NaN, as it is for
-// infinite x, and such lines are divided.
+// 2^60 keep all this from underflow: where |x| < 2^-100 may break it the quotient is below 2^-40,
+// zero in any format that is served here, by whichever way. Where q0 overflows q1 is NaN, as it is
+// for infinite x, and such lines are divided.
 #pragma once
 
 #include <immintrin.h>
@@ -51,10 +52,11 @@ namespace {
     odd = _mm512_max_epu16(odd, _mm512_and_si512(_mm512_loadu_si512(x + i + 32), magnitude));
   }
   const __m512i all = _mm512_max_epu16(even, odd);
-  const __m256i half = _mm256_max_epu16(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
-  const __m128i least = _mm_minpos_epu16(_mm_xor_si128(
-      _mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)),
-      _mm_set1_epi16(-1)));
+  const __m256i half =
+      _mm256_max_epu16(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+  const __m128i least = _mm_minpos_epu16(
+      _mm_xor_si128(_mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)),
+                    _mm_set1_epi16(-1)));
   return (~static_cast<std::uint32_t>(_mm_cvtsi128_si32(least)) & 0xffffu) << 16;
 }
 
@@ -129,9 +131,9 @@ class Multipliers {
     _mm512_store_ps(product, s);
     if (!divides) return;
     const __m512 r = _mm512_div_ps(one, s);
-    const __m512 upper = _mm512_castsi512_ps(
-        _mm512_and_si512(_mm512_sub_epi32(bits_of(r), _mm512_set1_epi32(1)),
-                         _mm512_set1_epi32(static_cast<int>(0xffffff00u))));
+    const __m512 upper =
+        _mm512_castsi512_ps(_mm512_and_si512(_mm512_sub_epi32(bits_of(r), _mm512_set1_epi32(1)),
+                                             _mm512_set1_epi32(static_cast<int>(0xffffff00u))));
     _mm512_store_ps(product, r);  // of powers of two
     _mm512_store_ps(reciprocal, r);
     _mm512_store_ps(reciprocal_upper, upper);
@@ -188,10 +190,10 @@ class Lines {
   std::byte* to_;
 };
 
-/// Past the caches, to an address on 4 bytes: each line of memory is put together from two of codes.
-/// The first, of which others may have a part, is written in part; the last waits in the stream for
-/// what comes next, because a line that is written in two parts has to be read, and every store
-/// behind it waits.
+/// Past the caches, to an address on 4 bytes: each line of memory is put together from two of
+/// codes. The first, of which others may have a part, is written in part; the last waits in the
+/// stream for what comes next, because a line that is written in two parts has to be read, and
+/// every store behind it waits.
 class LinesPastCaches {
  public:
   LinesPastCaches(void* codes, CodeStream* stream)
@@ -245,7 +247,7 @@ void cast_lines(const Source* x, std::size_t blocks, std::size_t width, std::siz
     }
   };
   const auto scale_block = [&](float factor, const Multipliers& multipliers, std::size_t b)
-                               __attribute__((always_inline)) {
+      __attribute__((always_inline)) {
     const __m512 s = _mm512_set1_ps(factor);
     const auto quotient = [s](__m512 v) __attribute__((always_inline)) {
       return _mm512_div_ps(v, s);
@@ -254,26 +256,26 @@ void cast_lines(const Source* x, std::size_t blocks, std::size_t width, std::siz
     if (scaling == Scaling::kMultiply) {
       const __m512 by = _mm512_set1_ps(multipliers.product[b]);
       block([&](const Numbers64& v) __attribute__((always_inline)) {
-        return narrow(each(v, [by](__m512 e) __attribute__((always_inline)) {
-          return _mm512_mul_ps(e, by);
-        }));
+        return narrow(each(
+            v, [by](__m512 e) __attribute__((always_inline)) { return _mm512_mul_ps(e, by); }));
       });
     } else if (scaling == Scaling::kRefine) {
       const Refined<Source> refined(multipliers, b, factor);
       block([&](const Numbers64& v) __attribute__((always_inline)) {
         const Numbers64 q = each(v, refined);
-        if (has_nan(q)) [[unlikely]] return narrow(each(v, quotient));
+        if (has_nan(q)) [[unlikely]]
+          return narrow(each(v, quotient));
         return narrow.of_numbers(q);
       });
     } else if (scaling == Scaling::kDivide) {
-      block([&](const Numbers64& v) __attribute__((always_inline)) {
-        return narrow(each(v, quotient));
-      });
+      block([&](const Numbers64& v)
+                __attribute__((always_inline)) { return narrow(each(v, quotient)); });
     } else {  // of two NaN the element's own counts, as in block_scale.isa.cpp
       block([&](const Numbers64& v) __attribute__((always_inline)) {
-        return narrow(each(v, [s](__m512 e) __attribute__((always_inline)) {
-          return _mm512_mask_mov_ps(s, unordered(e, e), e);
-        }));
+        return narrow(each(
+            v, [s](__m512 e) __attribute__((always_inline)) {
+              return _mm512_mask_mov_ps(s, unordered(e, e), e);
+            }));
       });
     }
   };

@@ -32,8 +32,7 @@ void ScaledCast::amax(const void* x, std::size_t blocks, std::size_t width, std:
 }
 
 void ScaledCast::cast(const void* x, std::size_t blocks, std::size_t width, std::size_t ahead,
-                      const float* factors, bool divides, void* codes,
-                      CodeStream* stream) const {
+                      const float* factors, bool divides, void* codes, CodeStream* stream) const {
   plan_->loops.cast(x, blocks, width, ahead, factors, divides, codes, plan_->narrow, stream);
 }
 

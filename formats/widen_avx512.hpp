@@ -1,11 +1,11 @@
-// Decode of codes of at most 8 bits by a table in registers, in AVX-512. Part of cast.isa.cpp, and of
-// no other instance than x86-64-v4.
+// Decode of codes of at most 8 bits by a table in registers, in AVX-512. Part of cast.isa.cpp, and
+// of no other instance than x86-64-v4.
 //
 // The values of such a format have at most 8 significant bits, so where none lies below 2^-133 they
 // are the upper words of fp32 patterns, and 256 words are eight registers. NaN, infinity and
 // subnormals are entries like the others. Where a code with its upper bit set is the same number
-// under a sign, as in most signed formats, half of the table does, in 9 operations for 32 codes; the
-// values go to memory in whole lines, past the caches where the array is large.
+// under a sign, as in most signed formats, half of the table does, in 9 operations for 32 codes;
+// the values go to memory in whole lines, past the caches where the array is large.
 #pragma once
 
 #include <immintrin.h>

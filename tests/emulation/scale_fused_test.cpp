@@ -1,5 +1,5 @@
-// The fused loops of quantisers against the loops of the other instruction sets and, where scales are
-// derived in lanes, against the scalar rule, on blocks that are whole lines of codes.
+// The fused loops of quantisers against the loops of the other instruction sets and, where scales
+// are derived in lanes, against the scalar rule, on blocks that are whole lines of codes.
 #include <cstring>
 #include <random>
 
@@ -50,7 +50,11 @@ std::string first_difference(const Quantized& got, const Quantized& want) {
 
 TEST_CASE("whole lines quantise alike on every instruction set, whatever is in them") {
   const Isa before = isa();
-  for (const auto& [rows, cols] : {std::pair<std::size_t, std::size_t>{131, 384}, {3, 1152}}) {
+  struct Shape {
+    std::size_t rows, cols;
+  };
+  for (const Shape& shape : {Shape{131, 384}, {3, 1152}}) {
+    const std::size_t rows = shape.rows, cols = shape.cols;
     const auto x = wild_matrix(rows, cols, 31);
     std::vector<std::uint16_t> bf16(x.size());
     cast(kFp32Format, x.data(), Bf16::format, bf16.data(), x.size(), kIeeeRules);
@@ -58,8 +62,8 @@ TEST_CASE("whole lines quantise alike on every instruction set, whatever is in t
       for (const ScaleType type : recipe.scale_types) {
         for (const char* g : kGranularities) {
           if (cols % std::max<std::size_t>(1, parse_granularity(g).cols) != 0) continue;
-          for (const FloatFormat element : {E4M3::format, E5M2::format, E4M3Fnuz::format,
-                                            E2M1::format, E3M4::format, kInt8}) {
+          for (const FloatFormat element :
+               {E4M3::format, E5M2::format, E4M3Fnuz::format, E2M1::format, E3M4::format, kInt8}) {
             for (const bool wide : {true, false}) {
               const auto run = [&](Isa choice, int threads) {
                 set_isa(choice);
@@ -95,7 +99,8 @@ TEST_CASE("scales in lanes are those of the scalar rule, for every amax of inter
   }
   amax.push_back(0.0f);
   std::vector<float> x(amax.size() * 64, 0.0f);
-  for (std::size_t i = 0; i < amax.size(); ++i) x[i * 64 + i % 64] = i % 2 == 0 ? amax[i] : -amax[i];
+  for (std::size_t i = 0; i < amax.size(); ++i)
+    x[i * 64 + i % 64] = i % 2 == 0 ? amax[i] : -amax[i];
   const Isa before = isa();
   for (ScaleRecipe recipe : scale_recipes()) {
     for (const ScaleType type : recipe.scale_types) {
@@ -108,12 +113,11 @@ TEST_CASE("scales in lanes are those of the scalar rule, for every amax of inter
         for (const FloatFormat element : {E4M3::format, E2M1::format, E5M2::format}) {
           for (const Isa choice : supported_isas()) {
             set_isa(choice);
-            const Quantized q =
-                quantize(x, amax.size(), 64, changed, {1, 64}, type, element, 1);
+            const Quantized q = quantize(x, amax.size(), 64, changed, {1, 64}, type, element, 1);
             std::size_t wrong = 0;
             for (std::size_t i = 0; i < amax.size(); ++i) {
-              const BlockScale b = scale_of_block(changed, type, element, {amax[i], false, false},
-                                                  {}, kMaxFloat);
+              const BlockScale b =
+                  scale_of_block(changed, type, element, {amax[i], false, false}, {}, kMaxFloat);
               wrong += reference::bits(q.scales[i]) != reference::bits(b.scale);
               if (type == ScaleType::kUe8m0) wrong += q.scale_codes[i] != b.code;
               const float e = x[i * 64 + i % 64];
@@ -135,7 +139,8 @@ TEST_CASE("codes of a large matrix, which go past the caches, are those of its p
   const auto x = wild_matrix(kRows, kCols, 7);
   std::vector<std::uint16_t> bf16(2 * x.size());
   cast(kFp32Format, x.data(), Bf16::format, bf16.data(), x.size(), kIeeeRules);
-  std::copy(bf16.begin(), bf16.begin() + std::ptrdiff_t(x.size()), bf16.begin() + std::ptrdiff_t(x.size()));
+  std::copy(bf16.begin(), bf16.begin() + std::ptrdiff_t(x.size()),
+            bf16.begin() + std::ptrdiff_t(x.size()));
   const ScaleRecipe& recipe = find_scale_recipe("deepseek-v3");
   for (const bool wide : {true, false}) {
     const std::size_t rows = wide ? kRows : 2 * kRows, bytes = wide ? 4 : 2;

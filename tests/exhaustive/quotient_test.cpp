@@ -1,7 +1,7 @@
-// Quantisers divide by a scale in two or three operations (formats/scaled_avx512.hpp) that might miss
-// fl(x / s) where x / s is next to a midpoint of two fp32 numbers, and then by one place. A code hangs on
-// that only where one of the two is a tie of the format. So: every significand of s, every tie, the
-// midpoint on either side of it, and the two numbers x beside scale times midpoint.
+// Quantisers divide by a scale in two or three operations (formats/scaled_avx512.hpp) that might
+// miss fl(x / s) where x / s is next to a midpoint of two fp32 numbers, and then by one place. A
+// code hangs on that only where one of the two is a tie of the format. So: every significand of s,
+// every tie, the midpoint on either side of it, and the two numbers x beside scale times midpoint.
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -84,8 +84,8 @@ std::int64_t differences_from_bf16(FloatFormat f, int exponent, const detail::Sc
 }  // namespace
 
 TEST_CASE("an element over a scale is cast as the quotient is, at every tie under every scale") {
-  for (const Case& c : {Case{"e2m1", 1}, {"e5m2", 0}, {"e4m3", 0}, {"e3m4", 0}, {"e2m5finite", 0},
-                        {"int8", 6}}) {
+  for (const Case& c :
+       {Case{"e2m1", 1}, {"e5m2", 0}, {"e4m3", 0}, {"e3m4", 0}, {"e2m5finite", 0}, {"int8", 6}}) {
     const FloatFormat f = parse_element_format(c.name);
     const detail::ScaledCast scaled(kFp32Format, f, CastRules{});
     if (!scaled) {

@@ -1,6 +1,6 @@
-// The hand-written loops against the scalar core where roundings turn: every code's value, every tie
-// between two codes, and fp32's neighbours of both, for every shape of format that the loops serve
-// or just do not.
+// The hand-written loops against the scalar core where roundings turn: every code's value, every
+// tie between two codes, and fp32's neighbours of both, for every shape of format that the loops
+// serve or just do not.
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -110,8 +110,9 @@ TEST_CASE("fp32 to narrow codes and values at every turning point") {
         for (std::size_t i = 0; i < x.size(); ++i) {
           const std::uint64_t got = container_at(f, codes, i);
           const auto value = static_cast<float>(decode(f, code_of_container(f, want[i])));
-          const bool right = got == want[i] && (!has_values || bit_cast<std::uint32_t>(value) ==
-                                                                   bit_cast<std::uint32_t>(values[i]));
+          const bool right =
+              got == want[i] &&
+              (!has_values || bit_cast<std::uint32_t>(value) == bit_cast<std::uint32_t>(values[i]));
           if (!right) {
             CAPTURE(format_name(f), name_of(rules.nan), static_cast<int>(rules.overflow),
                     static_cast<int>(rules.infinity), isa_name(choice), i, hex(got), hex(want[i]),
@@ -132,7 +133,8 @@ TEST_CASE("decode of every byte, whatever stands above the code, in short and lo
     if (f.container_bits() != 8 || !embeds_in(f, kFp32Format)) continue;
     for (const std::size_t count : {std::size_t{256}, std::size_t{512}, std::size_t{4099}}) {
       std::vector<std::uint8_t> codes(count + 3);
-      for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::uint8_t>(i * 5 + i / 256);
+      for (std::size_t i = 0; i < codes.size(); ++i)
+        codes[i] = static_cast<std::uint8_t>(i * 5 + i / 256);
       for (const Isa choice : supported_isas()) {
         set_isa(choice);
         std::vector<float> values(count);
@@ -155,7 +157,8 @@ TEST_CASE("decode of every byte, whatever stands above the code, in short and lo
 TEST_CASE("casts of any length from and to any address touch what is theirs") {
   constexpr std::size_t kMost = 200, kGuard = 64;
   std::vector<float> x(kMost + 16);
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::ldexp(1.0f + 0.37f * float(i % 7), int(i % 9) - 5);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = std::ldexp(1.0f + 0.37f * float(i % 7), int(i % 9) - 5);
   for (std::size_t i = 5; i < x.size(); i += 31) x[i] = bit_cast<float>(0xff812345u);
   const Isa before = isa();
   for (const char* name : {"e4m3", "e5m2fnuz", "e2m1", "fp16", "bf16", "e5m6"}) {

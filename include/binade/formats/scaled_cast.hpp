@@ -10,8 +10,8 @@
 
 namespace binade::detail {
 
-/// Codes on their way past the caches, one stream a thread: the end of a line that has begun is held
-/// back until what follows it comes.
+/// Codes on their way past the caches, one stream a thread: the end of a line that has begun is
+/// held back until what follows it comes.
 struct CodeStream {
   alignas(64) std::uint8_t last[64]{};  ///< the latest 64 codes
   void* next = nullptr;                 ///< where the next will go
@@ -24,13 +24,15 @@ struct CodeStream {
   }
 };
 
-/// Loops over a run of blocks in a row of a matrix, where this instruction set has them: from fp32 or
-/// bf16 to formats of at most 8 bits, to nearest even. Elsewhere a quantiser goes block by block.
+/// Loops over a run of blocks in a row of a matrix, where this instruction set has them: from fp32
+/// or bf16 to formats of at most 8 bits, to nearest even. Elsewhere a quantiser goes block by
+/// block.
 ///
-/// Shapes: x holds blocks * width elements of the source, width a multiple of kWidth. Arithmetic: of
-/// each element fl(x * factor) or fl(x / factor), and one cast; an element that is NaN stays itself
-/// under a factor that is NaN. `ahead`: bytes from what is read to what is asked for meanwhile, 0 for
-/// none. Determinism: a pure function. Tests: tests/emulation/scale_fused_test.cpp.
+/// Shapes: x holds blocks * width elements of the source, width a multiple of kWidth. Arithmetic:
+/// of each element fl(x * factor) or fl(x / factor), and one cast; an element that is NaN stays
+/// itself under a factor that is NaN. `ahead`: bytes from what is read to what is asked for
+/// meanwhile, 0 for none. Determinism: a pure function. Tests:
+/// tests/emulation/scale_fused_test.cpp.
 class ScaledCast {
  public:
   static constexpr std::size_t kWidth = 64;
