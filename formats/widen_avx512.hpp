@@ -82,7 +82,7 @@ class ByteTable {
 template <bool mirrored, bool past_caches>
 void widen_lines(const std::uint8_t* source, float* target, std::size_t count,
                  const ByteTable& shared_table) {
-  constexpr std::size_t kStep = 64, kAhead = 4096;
+  constexpr std::size_t kStep = 64, kAhead = 8192;  // two pages, as fill_ahead
   const ByteTable table = shared_table;  // a local, so that stores cannot change it
   const auto put = [](float* to, __m512 x) __attribute__((always_inline)) {
     if constexpr (past_caches) {
