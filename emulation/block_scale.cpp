@@ -5,42 +5,36 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "block_scale_kernels.hpp"
+#include "block_scale_derive.hpp"
+#include "block_scale_fused.hpp"
 #include "block_scale_shape.hpp"
+#include "parallel_runs.hpp"
 
 namespace binade {
+
+const detail::BlockKernels& detail::block_kernels() {
+  switch (isa()) {
+#if defined(BINADE_HAVE_X86_64_LEVELS)
+    case Isa::kX86_64_v3:
+      return x86_64_v3::block_kernels();
+    case Isa::kX86_64_v4:
+      return x86_64_v4::block_kernels();
+#endif
+    default:
+      return baseline::block_kernels();
+  }
+}
+
 namespace {
+
+using detail::bytes_of;
+using detail::parallel_runs;
+using Source = detail::QuantizeSource;
 
 constexpr std::size_t kChunk = 2048;      ///< elements decoded or scaled at once: 8 KiB of fp32
 constexpr std::size_t kStripeRows = 128;  ///< taller blocks are cut, so that threads share them
 constexpr std::size_t kBandBytes = 1 << 22;  ///< of the source, that stay in cache between passes
 constexpr std::size_t kSmall = 1 << 15;   ///< elements below which one thread does all
-
-const detail::BlockKernels& kernels() {
-  switch (isa()) {
-#if defined(BINADE_HAVE_X86_64_LEVELS)
-    case Isa::kX86_64_v3:
-      return detail::x86_64_v3::block_kernels();
-    case Isa::kX86_64_v4:
-      return detail::x86_64_v4::block_kernels();
-#endif
-    default:
-      return detail::baseline::block_kernels();
-  }
-}
-
-std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
-
-/// body(first, last): each thread gets one contiguous run of 0 .. count - 1.
-template <class Body>
-void parallel_runs(std::size_t count, int threads, Body&& body) {
-#pragma omp parallel num_threads(threads)
-  {
-    const auto all = static_cast<std::size_t>(omp_get_num_threads());
-    const auto mine = static_cast<std::size_t>(omp_get_thread_num());
-    body(count * mine / all, count * (mine + 1) / all);
-  }
-}
 
 int thread_count(int asked, std::size_t elements) {
   if (asked < 0) {
@@ -57,19 +51,6 @@ void for_each_segment(const BlockGrid& g, std::size_t begin, std::size_t end, Bo
     body(block, c, std::min(end, stop) - c);
   }
 }
-
-/// The matrix as fp32: a view where it is fp32, decoded chunk by chunk elsewhere.
-struct Source {
-  FloatFormat format;
-  const std::byte* data;
-
-  const float* read(std::size_t at, std::size_t count, float* buffer) const {
-    const std::byte* from = data + at * bytes_of(format);
-    if (format == kFp32Format) return reinterpret_cast<const float*>(from);
-    decode(format, from, std::span(buffer, count));
-    return buffer;
-  }
-};
 
 /// Collects scaled elements, which arrive in row-major order, and casts them in large runs.
 class CodeWriter {
@@ -140,7 +121,8 @@ class Quantizer {
         chunk_(grid.block_cols > kChunk ? kChunk : kChunk / grid.block_cols * grid.block_cols),
         amax_(stripes_ * grid.grid_cols),
         factors_(grid.grid_rows * grid.grid_cols),
-        kernels_(kernels()) {}
+        scales_(source, grid, recipe, type, q),
+        kernels_(detail::block_kernels()) {}
 
   void run(int threads) {
     if (pieces_ == 1 && type_ != ScaleType::kE4M3) {
@@ -151,7 +133,7 @@ class Quantizer {
       for (std::size_t s = first; s < last; ++s) measure(s, 0, grid_.cols);
     });
     join_pieces();
-    if (type_ == ScaleType::kE4M3) derive_tensor_scale();
+    if (type_ == ScaleType::kE4M3) scales_.derive_tensor_scale(amax_.data());
     for (std::size_t g = 0; g < grid_.grid_rows; ++g) derive(g, 0, grid_.grid_cols);
     parallel_runs(stripes_, threads, [&](std::size_t first, std::size_t last) {
       CodeWriter writer = writer_at(first);
@@ -254,56 +236,10 @@ class Quantizer {
     }
   }
 
-  BlockContent content(std::size_t g, std::size_t block) const {
-    constexpr std::uint32_t kInfinity = 0x7f800000u;
-    const std::uint32_t bits = amax_[g * grid_.grid_cols + block];
-    return bits < kInfinity ? BlockContent{bit_cast<float>(bits), false, false}
-                            : look_closer(g, block);
-  }
-
-  /// A block with something in it that is not finite: rare, so element by element.
-  BlockContent look_closer(std::size_t g, std::size_t block) const {
-    BlockContent found;
-    const std::size_t row_end = std::min(grid_.rows, (g + 1) * grid_.block_rows);
-    const std::size_t col_end = std::min(grid_.cols, (block + 1) * grid_.block_cols);
-    for (std::size_t r = g * grid_.block_rows; r < row_end; ++r) {
-      for (std::size_t c = block * grid_.block_cols; c < col_end; ++c) {
-        float buffer[1];
-        const float x = *source_.read(r * grid_.cols + c, 1, buffer);
-        const float magnitude = bit_cast<float>(bit_cast<std::uint32_t>(x) & 0x7fffffffu);
-        found.has_nan |= magnitude != magnitude;
-        found.has_infinity |= magnitude > kMaxFloat;
-        if (magnitude <= kMaxFloat) found.amax = std::max(found.amax, magnitude);
-      }
-    }
-    return found;
-  }
-
-  void derive_tensor_scale() {
-    float amax = 0.0f;
-    for (std::size_t g = 0; g < grid_.grid_rows; ++g) {
-      for (std::size_t c = 0; c < grid_.grid_cols; ++c) {
-        const auto usable = detail::usable_amax(recipe_, content(g, c));
-        if (usable.decision == BlockPolicy::kFollow || usable.decision == BlockPolicy::kIgnore) {
-          amax = amax < usable.amax || usable.amax != usable.amax ? usable.amax : amax;
-        }
-      }
-    }
-    tensor_ = tensor_scale_of(q_.element, amax);
-    q_.tensor_scale = tensor_.scale;
-  }
-
   /// The scales of blocks [begin, end) of a row of blocks.
   void derive(std::size_t g, std::size_t begin, std::size_t end) {
-    const float largest_inverse = largest_element(source_.format);
-    for (std::size_t c = begin; c < end; ++c) {
-      const std::size_t at = g * grid_.grid_cols + c;
-      const BlockScale b =
-          scale_of_block(recipe_, type_, q_.element, content(g, c), tensor_, largest_inverse);
-      q_.scales[at] = b.scale;
-      factors_[at] = b.factor;
-      if (!q_.scale_codes.empty()) q_.scale_codes[at] = b.code;
-    }
+    const std::size_t row = g * grid_.grid_cols;
+    scales_.derive(g, begin, end, amax_.data() + row, factors_.data() + row);
   }
 
   void apply(std::size_t stripe, CodeWriter& writer, const float* x, std::size_t row, std::size_t c,
@@ -338,7 +274,7 @@ class Quantizer {
   std::size_t chunk_;  ///< columns worked on at once: whole blocks where they are not too wide
   std::vector<std::uint32_t> amax_;  ///< bits, [stripes, grid_cols]; joined: [grid_rows, grid_cols]
   std::vector<float> factors_;       ///< [grid_rows, grid_cols]
-  TensorScale tensor_;
+  detail::BlockScales scales_;
   const detail::BlockKernels& kernels_;
 };
 
@@ -411,8 +347,9 @@ void quantize(FloatFormat source, const void* x, std::size_t rows, std::size_t c
   if (scale_type == ScaleType::kUe8m0) q.scale_format = E8M0::format;
   if (scale_type == ScaleType::kE4M3) q.scale_format = E4M3::format;
   if (q.scale_format != kFp32Format) q.scale_codes.resize(q.scales.size());
-  Quantizer(Source{source, static_cast<const std::byte*>(x)}, grid, recipe, scale_type, q, seed)
-      .run(workers);
+  const Source matrix{source, static_cast<const std::byte*>(x)};
+  if (detail::quantize_fused(matrix, grid, recipe, scale_type, q, kStripeRows, workers)) return;
+  Quantizer(matrix, grid, recipe, scale_type, q, seed).run(workers);
 }
 
 Quantized quantize(FloatFormat source, const void* x, std::size_t rows, std::size_t cols,
@@ -443,7 +380,7 @@ Quantized quantize_with_scale(std::span<const float> x, std::size_t rows, std::s
   Quantized q;
   prepare(q, grid, kPerTensor, element);
   q.scales[0] = scale.scale;
-  const detail::BlockKernels& k = kernels();
+  const detail::BlockKernels& k = detail::block_kernels();
   const std::size_t chunks = detail::ceil_div(x.size(), kChunk);
   parallel_runs(chunks, thread_count(threads, x.size()), [&](std::size_t first, std::size_t last) {
     alignas(64) float y[kChunk];
@@ -466,7 +403,7 @@ void dequantize(const Quantized& q, std::span<float> x, int threads) {
         " bytes of codes and " + std::to_string(q.scales.size()) + " scales for the shape " +
         detail::shape_text(q.rows, q.cols) + " in blocks of " + granularity_name(q.granularity));
   }
-  const detail::BlockKernels& k = kernels();
+  const detail::BlockKernels& k = detail::block_kernels();
   parallel_runs(q.rows, thread_count(threads, x.size()), [&](std::size_t first, std::size_t last) {
     for (std::size_t r = first; r < last; ++r) {
       const float* scales = q.scales.data() + r / g.block_rows * g.grid_cols;

@@ -61,8 +61,24 @@ void divide_each(const float* x, const float* factor, float* y, std::size_t coun
   for (std::size_t i = 0; i < count; ++i) y[i] = x[i] != x[i] ? x[i] : x[i] / factor[i];
 }
 
-constexpr BlockKernels kKernels{amax_bits, amax_bits_each, multiply,
-                                divide,    multiply_each,  divide_each};
+bool scales(const ScaleLanes& shared_lanes, const std::uint32_t* amax, std::size_t count,
+            float* __restrict scale, float* __restrict factor, std::uint8_t* __restrict code) {
+  const ScaleLanes lanes = shared_lanes;
+  std::uint32_t hard = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const LaneScale b = lane_scale(lanes, bit_cast<float>(amax[i]));
+    scale[i] = bit_cast<float>(b.scale);
+    factor[i] = bit_cast<float>(b.factor);
+    hard |= is_easy_amax(amax[i]) ? 0u : 1u;
+  }
+  for (std::size_t i = 0; code != nullptr && i < count; ++i) {
+    code[i] = static_cast<std::uint8_t>(bit_cast<std::uint32_t>(scale[i]) >> 23);
+  }
+  return hard == 0;
+}
+
+constexpr BlockKernels kKernels{amax_bits,     amax_bits_each, multiply, divide,
+                                multiply_each, divide_each,    scales};
 
 }  // namespace
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "scale_lanes.hpp"
+
 namespace binade::detail {
 
 /// Magnitudes are compared as integers: the bits of |x| order as the numbers do, with infinity and
@@ -19,6 +21,10 @@ struct BlockKernels {
   /// y[i] = x[i] * factor[i] or x[i] / factor[i]; y may be x
   void (*multiply_each)(const float* x, const float* factor, float* y, std::size_t count);
   void (*divide_each)(const float* x, const float* factor, float* y, std::size_t count);
+  /// Scales, factors and, unless code is null, E8M0 codes of blocks, right wherever is_easy_amax;
+  /// whether that is everywhere.
+  bool (*scales)(const ScaleLanes& lanes, const std::uint32_t* amax, std::size_t count,
+                 float* scale, float* factor, std::uint8_t* code);
 };
 
 namespace baseline {
@@ -32,5 +38,8 @@ namespace x86_64_v4 {
 const BlockKernels& block_kernels();
 }
 #endif
+
+/// Those of the instruction set in force.
+const BlockKernels& block_kernels();
 
 }  // namespace binade::detail

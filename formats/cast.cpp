@@ -9,6 +9,20 @@
 #include "cast_kernels.hpp"
 
 namespace binade {
+
+const detail::CastKernels& detail::cast_kernels() {
+  switch (isa()) {
+#if defined(BINADE_HAVE_X86_64_LEVELS)
+    case Isa::kX86_64_v3:
+      return x86_64_v3::cast_kernels();
+    case Isa::kX86_64_v4:
+      return x86_64_v4::cast_kernels();
+#endif
+    default:
+      return baseline::cast_kernels();
+  }
+}
+
 namespace {
 
 using detail::CastKernels;
@@ -19,19 +33,6 @@ using detail::RandomStream;
 struct Draws {
   std::uint64_t seed, first;
 };
-
-const CastKernels& kernels() {
-  switch (isa()) {
-#if defined(BINADE_HAVE_X86_64_LEVELS)
-    case Isa::kX86_64_v3:
-      return detail::x86_64_v3::cast_kernels();
-    case Isa::kX86_64_v4:
-      return detail::x86_64_v4::cast_kernels();
-#endif
-    default:
-      return detail::baseline::cast_kernels();
-  }
-}
 
 detail::DecodeLoop<float> decoder32(const CastKernels& k, FloatFormat f) {
   return (detail::is_fp32_prefix(f) ? k.widen32 : k.decode32)[detail::container_index(f)];
@@ -101,12 +102,19 @@ class Encoder32 {
     lane_plan_ = detail::make_lane_plan(f, plan_);
     lanes_ = k.lanes[static_cast<int>(rules.rounding)][detail::container_index(f)]
                     [static_cast<int>(lane_plan_.kind())];
+    narrow_plan_ = detail::make_narrow_plan(f, rules, lane_plan_);
+    if (narrow_plan_.kind != detail::NarrowKind::kNone) {
+      narrow_ = k.narrow[static_cast<int>(narrow_plan_.kind)];
+    }
   }
-  void operator()(const float* values, void* target, std::size_t n, RandomStream random) const {
-    if (lanes_ != nullptr) {
-      lanes_(values, target, n, lane_plan_, padding_, random);
+  void operator()(const float* values, void* target, std::size_t n, RandomStream random,
+                  bool past_caches) const {
+    if (narrow_ != nullptr) {
+      narrow_(values, target, n, narrow_plan_, past_caches);
+    } else if (lanes_ != nullptr) {
+      lanes_(values, target, n, lane_plan_, padding_, random, past_caches);
     } else {
-      any_(values, target, n, plan_, padding_, random);
+      any_(values, target, n, plan_, padding_, random, past_caches);
     }
   }
 
@@ -116,6 +124,8 @@ class Encoder32 {
   detail::EncodeLoop<float> any_;
   detail::LanePlan lane_plan_{};
   detail::LanesLoop lanes_ = nullptr;
+  detail::NarrowPlan narrow_plan_{};
+  detail::NarrowLoop narrow_ = nullptr;
 };
 
 class Encoder64 {
@@ -124,8 +134,9 @@ class Encoder64 {
       : plan_(detail::make_plan<std::uint64_t>(f, rules)),
         padding_(f.padding_bits),
         loop_(k.encode64[static_cast<int>(rules.rounding)][detail::container_index(f)]) {}
-  void operator()(const double* values, void* target, std::size_t n, RandomStream random) const {
-    loop_(values, target, n, plan_, padding_, random);
+  void operator()(const double* values, void* target, std::size_t n, RandomStream random,
+                  bool past_caches) const {
+    loop_(values, target, n, plan_, padding_, random, past_caches);
   }
 
  private:
@@ -134,58 +145,31 @@ class Encoder64 {
   detail::EncodeLoop<double> loop_;
 };
 
-constexpr std::size_t kBlock = 2048;  ///< elements decoded, encoded or streamed at once
+constexpr std::size_t kBlock = 2048;  ///< elements decoded at once
 
-/// Where the blocks of a result go. Large results are written past the caches, which will not hold
-/// them: from a buffer, in whole lines.
-class BlockTarget {
- public:
-  BlockTarget(const CastKernels& k, std::size_t in_bytes, std::size_t count, void* target,
-              std::size_t width)
-      : k_(k), target_(static_cast<std::byte*>(target)), width_(width) {
-    constexpr std::size_t kLarge = std::size_t{1} << 24;  // bytes read and written
+/// Whether a result of `count` containers of `width` bytes is so large that it should be written
+/// past the caches, which will not hold it, and how many of them lie before its first whole line.
+struct PastCaches {
+  bool worth = false;
+  std::size_t lead = 0;
+
+  PastCaches(std::size_t in_bytes, std::size_t count, const void* target, std::size_t width) {
+    constexpr std::size_t kLine = 64, kLarge = std::size_t{1} << 24;  // bytes read and written
     const std::size_t before = (kLine - reinterpret_cast<std::uintptr_t>(target) % kLine) % kLine;
-    if (in_bytes + count * width < kLarge || before % width != 0) return;
-    lead_ = before / width;
-    streams_ = true;
+    worth = in_bytes + count * width >= kLarge && before % width == 0;
+    lead = worth ? before / width : 0;
   }
-  ~BlockTarget() {
-    if (streams_) k_.end_stream();
-  }
-  BlockTarget(const BlockTarget&) = delete;
-
-  bool streams() const { return streams_; }
-  /// The first elements up to a line's boundary make a block of their own.
-  std::size_t limit(std::size_t at, std::size_t n) const {
-    return at < lead_ ? std::min(n, lead_ - at) : n;
-  }
-  /// Room for n elements from `at`.
-  void* room(std::size_t at) { return past_caches(at) ? buffer_ : target_ + at * width_; }
-  void done(std::size_t at, std::size_t n) {
-    if (past_caches(at)) k_.stream(buffer_, target_ + at * width_, n * width_);
-  }
-
- private:
-  static constexpr std::size_t kLine = 64;
-  bool past_caches(std::size_t at) const { return streams_ && at >= lead_; }
-
-  const CastKernels& k_;
-  std::byte* target_;
-  std::size_t width_, lead_ = 0;
-  bool streams_ = false;
-  alignas(kLine) std::byte buffer_[kBlock * sizeof(double)];
 };
 
-/// body(at, room, n) for the blocks of a result; all of it at once where it is not large.
+/// body(first, n, past_caches) for the part before the first whole line and for the rest, where a
+/// large result is written past the caches; all of it at once where it is not large.
 template <class Body>
-void blocks_of(std::size_t in_bytes, std::size_t count, void* target, std::size_t width,
-               Body&& body) {
-  BlockTarget out(kernels(), in_bytes, count, target, width);
-  for (std::size_t at = 0, n = 0; at < count; at += n) {
-    n = out.limit(at, out.streams() ? std::min(kBlock, count - at) : count);
-    body(at, out.room(at), n);
-    out.done(at, n);
-  }
+void lines_of(const CastKernels& k, std::size_t in_bytes, std::size_t count, const void* target,
+              std::size_t width, Body&& body) {
+  const PastCaches past(in_bytes, count, target, width);
+  if (past.lead != 0) body(0, past.lead, false);
+  body(past.lead, count - past.lead, past.worth);
+  if (past.worth) k.end_stream();
 }
 
 template <class Float>
@@ -193,31 +177,34 @@ void cast_blocks(FloatFormat from, const std::byte* source, FloatFormat to, std:
                  std::size_t count, CastRules rules, Draws draws) {
   constexpr bool kSingle = sizeof(Float) == 4;
   constexpr FloatFormat wide = kSingle ? kFp32Format : kFp64Format;
-  const CastKernels& k = kernels();
+  const CastKernels& k = detail::cast_kernels();
   const std::conditional_t<kSingle, Encoder32, Encoder64> encode_values(k, to, rules);
   const std::size_t in_bytes = static_cast<std::size_t>(from.container_bits()) / 8;
   const std::size_t out_bytes = static_cast<std::size_t>(to.container_bits()) / 8;
   // The loops take values where they lie, unless that is where the codes go, or between two values.
   const bool where_they_lie = from == wide && source != target &&
                               reinterpret_cast<std::uintptr_t>(source) % alignof(Float) == 0;
-  BlockTarget out(k, in_bytes * count, count, target, out_bytes);
-  alignas(64) Float buffer[kBlock];
-  for (std::size_t at = 0, n = 0; at < count; at += n) {
-    n = out.limit(at, std::min(kBlock, count - at));
-    const std::byte* in = source + at * in_bytes;
-    const Float* values = buffer;
-    if (where_they_lie) {
-      values = reinterpret_cast<const Float*>(in);
-    } else if (from == wide) {
-      std::memcpy(buffer, in, n * sizeof(Float));
-    } else if constexpr (kSingle) {
-      decoder32(k, from)(in, buffer, n, from);
-    } else {
-      k.decode64[detail::container_index(from)](in, buffer, n, from);
-    }
-    encode_values(values, out.room(at), n, RandomStream(draws.seed, draws.first + at));
-    out.done(at, n);
-  }
+  const std::size_t block = where_they_lie ? count : kBlock;
+  lines_of(k, in_bytes * count, count, target, out_bytes,
+           [&](std::size_t first, std::size_t some, bool past_caches) {
+             alignas(64) Float buffer[kBlock];
+             for (std::size_t at = first, n = 0; at < first + some; at += n) {
+               n = std::min(block, first + some - at);
+               const std::byte* in = source + at * in_bytes;
+               const Float* values = buffer;
+               if (where_they_lie) {
+                 values = reinterpret_cast<const Float*>(in);
+               } else if (from == wide) {
+                 std::memcpy(buffer, in, n * sizeof(Float));
+               } else if constexpr (kSingle) {
+                 decoder32(k, from)(in, buffer, n, from, false);
+               } else {
+                 k.decode64[detail::container_index(from)](in, buffer, n, from, false);
+               }
+               encode_values(values, target + at * out_bytes, n,
+                             RandomStream(draws.seed, draws.first + at), past_caches);
+             }
+           });
 }
 
 void cast_stream(FloatFormat from, const void* source, FloatFormat to, void* target,
@@ -317,12 +304,14 @@ void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded,
   if (rules.rounding == Rounding::kNearestEven && detail::lanes_serve(f, rules)) {
     const auto plan = detail::make_plan<std::uint32_t>(f, rules);
     const auto lanes = detail::make_lane_plan(f, plan);
-    if (lanes.kind() == detail::LaneKind::kPlain) {
+    if (lanes.kind() != detail::LaneKind::kAny) {
       const auto values = round_plan(f, lanes, plan);
-      blocks_of(x.size() * sizeof(float), x.size(), rounded.data(), sizeof(float),
-                [&](std::size_t at, void* target, std::size_t n) {
-                  kernels().round(x.data() + at, static_cast<float*>(target), n, values);
-                });
+      const CastKernels& k = detail::cast_kernels();
+      const auto loop = k.round[lanes.signed_zero];
+      lines_of(k, x.size() * sizeof(float), x.size(), rounded.data(), sizeof(float),
+               [&](std::size_t first, std::size_t n, bool past_caches) {
+                 loop(x.data() + first, rounded.data() + first, n, values, past_caches);
+               });
       return;
     }
   }
@@ -334,23 +323,45 @@ void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded,
   }
 }
 
+namespace {
+
+/// Codes of 8 bits and fewer by a table of their values, where the instruction set has a loop for
+/// it and the array is long enough to pay for the table.
+bool decode_by_table(FloatFormat f, const void* codes, std::span<float> values) {
+  constexpr std::size_t kCodes = 256;
+  const CastKernels& k = detail::cast_kernels();
+  if (k.table32 == nullptr || f.container_bits() != 8 || values.size() < 2 * kCodes) return false;
+  std::uint8_t all[kCodes];
+  for (std::size_t i = 0; i < kCodes; ++i) all[i] = static_cast<std::uint8_t>(i);
+  alignas(64) float table[kCodes];
+  k.decode32[0](all, table, kCodes, f, false);
+  bool done = true;
+  lines_of(k, values.size(), values.size(), values.data(), sizeof(float),
+           [&](std::size_t first, std::size_t n, bool past_caches) {
+             done = done && k.table32(table, static_cast<const std::byte*>(codes) + first,
+                                      values.data() + first, n, past_caches);
+           });
+  return done;
+}
+
+}  // namespace
+
 void decode(FloatFormat f, const void* codes, std::span<float> values) {
   check_embeds_in_fp32(f);
   if (f == kFp32Format || !word_serves<std::uint32_t>(f, kFp32Format)) {
     cast(f, codes, kFp32Format, values.data(), values.size(), kIeeeRules);
     return;
   }
+  if (decode_by_table(f, codes, values)) return;
   // Nothing to round: what the decode loop gives is the result.
   const auto width = static_cast<std::size_t>(f.container_bits()) / 8;
-  const auto loop = decoder32(kernels(), f);
-  const auto decode_some = [&](std::size_t at, void* target, std::size_t n) {
-    loop(static_cast<const std::byte*>(codes) + at * width, static_cast<float*>(target), n, f);
-  };
-  if (detail::is_fp32_prefix(f)) {
-    blocks_of(values.size() * width, values.size(), values.data(), sizeof(float), decode_some);
-  } else {  // arithmetic enough that going through a buffer costs more than it saves
-    decode_some(0, values.data(), values.size());
-  }
+  const CastKernels& k = detail::cast_kernels();
+  const auto loop = decoder32(k, f);
+  lines_of(k, values.size() * width, values.size(), values.data(), sizeof(float),
+           [&](std::size_t first, std::size_t n, bool past_caches) {
+             loop(static_cast<const std::byte*>(codes) + first * width, values.data() + first, n, f,
+                  past_caches);
+           });
 }
 
 Rounding parse_rounding(std::string_view name) {

@@ -27,7 +27,7 @@ namespace binade::detail {
 
 /// How much there is to choose at the end of an encoding. Plain: negative codes are positive ones
 /// under a sign, and what lies beyond the largest number, be it infinite, becomes that number's
-/// code or the next.
+/// code or the next; and fp32's infinity, as a pattern, does lie beyond it.
 enum class LaneKind : std::uint8_t { kAny, kPlain, kPlainNoMinusZero };
 inline constexpr int kLaneKinds = 3;
 
@@ -49,7 +49,8 @@ struct LanePlan {
 
   LaneKind kind() const {
     const bool plain = infinity == overflow && infinity_flip == overflow_flip &&
-                       overflow_flip == sign_bit && max_flip == 0 && overflow - max_magnitude <= 1;
+                       overflow_flip == sign_bit && max_flip == 0 && overflow - max_magnitude <= 1 &&
+                       (0x7f800000u - rebias) >> fraction > max_magnitude;
     return !plain ? LaneKind::kAny : signed_zero != 0 ? LaneKind::kPlain : LaneKind::kPlainNoMinusZero;
   }
 };
@@ -135,7 +136,8 @@ template <Rounding rounding>
 [[gnu::always_inline]] inline std::uint32_t lane_nearest_even(const LanePlan& p,
                                                               std::uint32_t abs) {
   const std::uint32_t half = (1u << (p.fraction - 1)) - 1;
-  const std::uint32_t normal = (abs - p.rebias + half + ((abs >> p.fraction) & 1)) >> p.fraction;
+  const std::uint32_t w = abs - p.rebias;  // whose last bit is the code's, with no mantissa bits too
+  const std::uint32_t normal = (w + half + ((w >> p.fraction) & 1)) >> p.fraction;
   const std::uint32_t subnormal =
       bit_cast<std::uint32_t>(bit_cast<float>(abs) + p.subnormal_magic) -
       bit_cast<std::uint32_t>(p.subnormal_magic);
@@ -180,17 +182,21 @@ struct RoundPlan {
   std::uint32_t largest, overflow, nan, nan_flip;  ///< fp32 patterns of what the codes are worth
 };
 
+/// has_minus_zero: whether the format has -0.
+template <bool has_minus_zero>
 [[gnu::always_inline]] inline std::uint32_t lane_round_value(const RoundPlan& p,
                                                              std::uint32_t bits) {
   const std::uint32_t abs = bits & 0x7fffffff;
   const std::uint32_t mask = (1u << p.lanes.fraction) - 1;
-  const std::uint32_t normal = (abs + (mask >> 1) + ((abs >> p.lanes.fraction) & 1)) & ~mask;
+  const std::uint32_t odd = ((abs - p.lanes.rebias) >> p.lanes.fraction) & 1;
+  const std::uint32_t normal = (abs + (mask >> 1) + odd) & ~mask;
   const float magic = p.lanes.subnormal_magic;
   const auto subnormal = bit_cast<std::uint32_t>((bit_cast<float>(abs) + magic) - magic);
   const std::uint32_t rounded = above(p.lanes.emin_pattern, abs) ? subnormal : normal;
   const std::uint32_t largest = above(rounded, p.largest) ? p.overflow : rounded;
   const auto negative = static_cast<std::uint32_t>(static_cast<std::int32_t>(bits) >> 31);
-  const std::uint32_t number = largest | (bits & 0x80000000);
+  const std::uint32_t sign = bits & 0x80000000;
+  const std::uint32_t number = largest | select(has_minus_zero || largest != 0, sign, 0u);
   return above(abs, 0x7f800000) ? p.nan ^ (negative & p.nan_flip) : number;
 }
 

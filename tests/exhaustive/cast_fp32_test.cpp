@@ -128,7 +128,48 @@ class Table {
   std::vector<double> ties_;  ///< between code i and code i + 1
 };
 
+/// Casts all inputs on every ISA under both sets of rules, and compares with the first ISA's bytes.
+Mismatches across_isas(FloatFormat f, CastRules first, CastRules second) {
+  constexpr std::uint64_t kBlock = 1 << 14;
+  const auto width = static_cast<std::size_t>(f.container_bits()) / 8;
+  const auto word_at = [&](const std::vector<std::uint8_t>& codes, std::size_t i) {
+    return width == 1 ? codes[i] : codes[2 * i] | static_cast<std::uint64_t>(codes[2 * i + 1]) << 8;
+  };
+  std::vector<float> x(kBlock);
+  std::vector<std::uint8_t> want(kBlock * width), got(kBlock * width);
+  const Isa before = isa();
+  Mismatches wrong;
+  for (std::uint64_t start = 0; start < std::uint64_t{1} << 32; start += kBlock) {
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      x[i] = bit_cast<float>(static_cast<std::uint32_t>(start + i));
+    }
+    for (const CastRules& rules : {first, second}) {
+      for (const Isa choice : supported_isas()) {
+        set_isa(choice);
+        auto& codes = choice == Isa::kBaseline ? want : got;
+        cast(kFp32Format, x.data(), f, codes.data(), kBlock, rules);
+        if (choice == Isa::kBaseline || got == want) continue;
+        for (std::size_t i = 0; i < kBlock; ++i) {
+          if (word_at(got, i) == word_at(want, i)) continue;
+          wrong.add(bit_cast<std::uint32_t>(x[i]), word_at(got, i), word_at(want, i));
+        }
+      }
+    }
+  }
+  set_isa(before);
+  return wrong;
+}
+
 }  // namespace
+
+TEST_CASE("fp32 to further narrow formats, all inputs, alike on every ISA") {
+  for (const char* name : {"e4m3fnuz", "e3m4", "e5m6", "e2m1", "binary8p4se"}) {
+    CAPTURE(name);
+    const FloatFormat f = parse_format(name).format;
+    CHECK(report(across_isas(f, kSaturating, rules_of("nearest_even", "special", "keep_sign"))) ==
+          "none");
+  }
+}
 
 TEST_CASE("fp32 to FP8, BF16 and FP16, a sample of inputs, nearest in a table of values") {
   using oracle::Kind;
