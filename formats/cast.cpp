@@ -249,6 +249,14 @@ void check_embeds_in_fp32(FloatFormat f) {
   }
 }
 
+/// Whether a cast does what decode does: nothing is rounded, infinity and NaN stay what they are.
+bool is_decode(FloatFormat from, FloatFormat to, const void* target, CastRules rules) {
+  return to == kFp32Format && from != kFp32Format && embeds_in(from, to) &&
+         word_serves<std::uint32_t>(from, to) && rules.nan == NanRule::kKeepSign &&
+         rules.infinity == InfinityRule::kPropagate &&
+         reinterpret_cast<std::uintptr_t>(target) % alignof(float) == 0;
+}
+
 constexpr std::pair<Rounding, std::string_view> kRoundingNames[] = {
     {Rounding::kNearestEven, "nearest_even"},
     {Rounding::kNearestAway, "nearest_away"},
@@ -290,6 +298,10 @@ void cast(FloatFormat from, const void* source, FloatFormat to, void* target, st
   check(rules);
   check(from);
   check(to);
+  if (is_decode(from, to, target, rules)) {
+    decode(from, source, std::span(static_cast<float*>(target), count));
+    return;
+  }
   cast_stream(from, source, to, target, count, rules, Draws{seed, 0});
 }
 
