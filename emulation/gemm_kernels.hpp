@@ -31,6 +31,7 @@
 #include "binade/emulation/dot_model.hpp"
 #include "binade/emulation/profiles.hpp"
 #include "binade/formats/isa.hpp"
+#include "dot_rows.hpp"
 
 namespace binade::detail {
 
@@ -166,6 +167,8 @@ struct GemmKernels {
   /// `in` in_stride bytes apart.
   void (*transpose)(int word_bytes, const void* in, std::size_t in_rows, std::size_t in_row_bytes,
                     std::size_t in_stride, void* out);
+  /// Null where the instruction set does not have what it takes.
+  void (*row_group)(const RowPlan&, const RowTask&);
 };
 
 namespace baseline {

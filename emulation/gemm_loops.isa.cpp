@@ -78,6 +78,7 @@ GemmKernels make_kernels() {
   fill(k.double_lanes);
   fill_chain_loops(k);
   fill_pack_loops(k);
+  fill_row_loops(k);
   return k;
 }
 
