@@ -3,7 +3,7 @@
 // Compiled once per instruction set; everything lives in the anonymous namespace inside BINADE_ISA.
 // It needs tables of 64 words in registers and shifts of 16-bit lanes by variable amounts, so there
 // is a loop for AVX-512 alone.
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // in gcc's own AVX-512 header, bug 105593
 #endif
 

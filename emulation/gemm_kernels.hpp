@@ -22,7 +22,8 @@
 // products of at most 24 bits (for instruction sets without a fused operation), and exponents
 // within +-40 a product: F = 13, step_k = 32 gives less than 2^20.1. Lanes of fp64 need the sum
 // below 2^51 and serve everything else: F = 25 with 16 products of fp16, bf16 or tf32 gives less
-// than 2^31.1. What fits neither goes to the scalar core.
+// than 2^31.1. What fits neither goes to wide lanes, which hold every model (gemm_wide.hpp) at a
+// third of the speed; the scalar core is left with NaN, infinities and overflows.
 #pragma once
 
 #include <cstddef>
@@ -32,6 +33,7 @@
 #include "binade/emulation/profiles.hpp"
 #include "binade/formats/isa.hpp"
 #include "dot_rows.hpp"
+#include "gemm_wide.hpp"
 
 namespace binade::detail {
 
@@ -169,6 +171,8 @@ struct GemmKernels {
                     std::size_t in_stride, void* out);
   /// Null where the instruction set does not have what it takes.
   void (*row_group)(const RowPlan&, const RowTask&);
+  /// By width (as double_lanes), then by TermRounding.
+  void (*wide[kPanelWidths][3])(const ChainPlan&, const WideTask&);
 };
 
 namespace baseline {

@@ -79,6 +79,7 @@ GemmKernels make_kernels() {
   fill_chain_loops(k);
   fill_pack_loops(k);
   fill_row_loops(k);
+  fill_wide_loops(k);
   return k;
 }
 
