@@ -1,9 +1,10 @@
 // Rows of 8-bit operands against rows, one by one, in 16-bit lanes along k. Private to this folder.
 //
-// Layout. In batched dots nothing is used twice, so nothing is turned and nothing is stored decoded:
-// a vector is one step of two rows, 32 codes of each as they lie in memory. Its even and odd bytes
-// are two vectors of 16-bit lanes. What a step needs of its row is the largest exponent and one sum;
-// sixteen rows find theirs together, by a tree of shuffles that ends with a row a lane of 32 bits.
+// Layout. In batched dots nothing is used twice, so nothing is turned and nothing is stored
+// decoded: a vector is one step of two rows, 32 codes of each as they lie in memory. Its even and
+// odd bytes are two vectors of 16-bit lanes. What a step needs of its row is the largest exponent
+// and one sum; sixteen rows find theirs together, by a tree of shuffles that ends with a row a lane
+// of 32 bits.
 //
 // Decoding is a table of 128 entries, which four registers hold: the significand of a code and, in
 // the byte above, its exponent code (ExponentCode in gemm_kernels.hpp). Bytes of the entries of A
@@ -12,11 +13,11 @@
 //
 // Bounds. Significands are stored shifted up by up_a and up_b, that of A as an unsigned and that of
 // B as a signed byte: their product has F fraction bits and lies below 4 * 2^F <= 2^15 units, if
-// both fit, up_a <= 7 - mantissa_bits and up_b <= 6 - mantissa_bits, so for every F <= 13 that is no
-// less than the fraction bits of a product. Shifted down by E - e it is the aligned term, cut toward
-// zero; with its sign, 32 of them are summed in 32 bits. Exponent codes of finite products stay
-// below kSpecialCode - kFarBelow, so that a shift of at least 16, which leaves nothing, can stand
-// for every larger one.
+// both fit, up_a <= 7 - mantissa_bits and up_b <= 6 - mantissa_bits, so for every F <= 13 that is
+// no less than the fraction bits of a product. Shifted down by E - e it is the aligned term, cut
+// toward zero; with its sign, 32 of them are summed in 32 bits. Exponent codes of finite products
+// stay below kSpecialCode - kFarBelow, so that a shift of at least 16, which leaves nothing, can
+// stand for every larger one.
 #pragma once
 
 #include <cstddef>

@@ -8,6 +8,7 @@
 #endif
 
 #include "dot_rows.hpp"
+
 #include "gemm_loops.hpp"
 #include "gemm_vectors.hpp"
 
@@ -90,10 +91,9 @@ struct Chain {
         _mm512_and_si512(_mm512_srli_epi32(_mm512_castps_si512(c), 23), _mm512_set1_epi32(255)),
         _mm512_set1_epi32(127));  // of a C of zero: under every other
     const __mmask16 any = _mm512_cmpge_epi32_mask(codes, _mm512_set1_epi32(p.nonzero_code));
-    return _mm512_max_epi32(
-        _mm512_mask_add_epi32(_mm512_set1_epi32(p.lowest_exponent), any, codes,
-                              _mm512_set1_epi32(p.code_offset)),
-        _mm512_max_epi32(of_c, _mm512_set1_epi32(p.lowest_exponent)));
+    return _mm512_max_epi32(_mm512_mask_add_epi32(_mm512_set1_epi32(p.lowest_exponent), any, codes,
+                                                  _mm512_set1_epi32(p.code_offset)),
+                            _mm512_max_epi32(of_c, _mm512_set1_epi32(p.lowest_exponent)));
   }
 
   static BINADE_INLINE __m512 power_of_two(__m512i e) {
@@ -105,8 +105,7 @@ struct Chain {
     const __m512i f = _mm512_set1_epi32(p.fraction_bits);
     const __m512 units = _mm512_mul_ps(c, power_of_two(_mm512_sub_epi32(f, e)));
     const __m512i sum = _mm512_add_epi32(terms, _mm512_cvttps_epi32(units));
-    const __m512 d =
-        _mm512_mul_ps(_mm512_cvtepi32_ps(sum), power_of_two(_mm512_sub_epi32(e, f)));
+    const __m512 d = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), power_of_two(_mm512_sub_epi32(e, f)));
     const __m512i kept = _mm512_set1_epi32(-(1 << (23 - p.result_mantissa_bits)));
     c = _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(d), kept));
   }
@@ -139,17 +138,17 @@ BINADE_INLINE void step(const RowPlan& p, const Table& of_a, const Table& of_b, 
   const __m512i e = chain.exponents(p, codes);
   const __m512i code = _mm512_min_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(p.code_offset)),
                                         _mm512_set1_epi32(p.largest_code + kFarBelow));
-  const __m512i upper = _mm512_or_si512(_mm512_slli_epi32(code, 24),
-                                        _mm512_and_si512(_mm512_slli_epi32(code, 8),
-                                                         _mm512_set1_epi32(0xff00)));
+  const __m512i upper =
+      _mm512_or_si512(_mm512_slli_epi32(code, 24),
+                      _mm512_and_si512(_mm512_slli_epi32(code, 8), _mm512_set1_epi32(0xff00)));
   __m512i terms[kPairs];
   for (int i = 0; i < kPairs; ++i) {
     const __m512i low = _mm512_set1_epi32(first_row(i));
     const __m512i of_row = _mm512_permutexvar_epi32(
         _mm512_mask_add_epi32(low, 0xff00, low, _mm512_set1_epi32(4)), upper);
-    terms[i] = _mm512_add_epi32(
-        even[i].aligned(of_row, sign_of_words(_mm512_slli_epi16(signs[i], 8))),
-        odd[i].aligned(of_row, sign_of_words(signs[i])));
+    terms[i] =
+        _mm512_add_epi32(even[i].aligned(of_row, sign_of_words(_mm512_slli_epi16(signs[i], 8))),
+                         odd[i].aligned(of_row, sign_of_words(signs[i])));
   }
   chain.add(p, e, join_rows<Sum>(terms));
 }

@@ -74,7 +74,7 @@ void set_shortcuts(ChainPlan& p, const Instruction& i) {
   const DotModel& m = i.model;
   p.normalizes = m.normalize_products;
   // 2^64 products of the largest operands, and all results are multiples of the smallest one's unit.
-  p.bounded = i.a.emax() + i.b.emax() + 2 + 64 < m.result.emax();
+  p.bounded = std::max(i.a.emax() + i.b.emax() + 2, m.min_exponent) + 64 < m.result.emax();
   p.flat = !p.nearest && operand_emin(m, i.a) + operand_emin(m, i.b) - i.a.mantissa_bits -
                                  i.b.mantissa_bits - m.alignment_fraction_bits >=
                              m.result.emin();
@@ -209,7 +209,6 @@ void TileChain<Real>::start(const Tile& tile) {
                  piece(b_significands_, wide ? of_b : 0),
                  piece(b_exponents_, wide ? of_b : 0),
                  piece(chain_, panels_ * panel_size()),
-                 piece(addend_, setup_.plan.added_last ? panel_size() : 0),
                  piece(a_special_, tile.rows),
                  piece(b_special_, panels_ * lanes_));
 }
@@ -346,53 +345,24 @@ void TileChain<Real>::unpack_panel(std::size_t panel, std::size_t k0, std::size_
   }
 }
 
-/// Steps of the panel's elements k .. k + depth, which lie in A from `at` on. Returns whether a
-/// result was lost.
+/// The panel's next `depth` elements, which lie in A from `at` on.
 template <class Real>
-bool TileChain<Real>::run_steps(std::size_t panel, std::size_t at, std::size_t k,
-                                std::size_t depth) {
+void TileChain<Real>::run_panel(std::size_t panel, std::size_t at, std::size_t depth) {
   Real* chain = chain_ + panel * panel_size();
   if constexpr (std::is_same_v<Real, double>) {
     if (setup_.wide) {
-      kernels_.wide[width_][setup_.alignment](
-          setup_.plan, {a_significands_ + at, a_exponents_ + at, depth_,
-                        b_significands_ + k * lanes_, b_exponents_ + k * lanes_, chain, tile_.rows,
-                        depth});
-      return false;
+      return kernels_.wide[width_][setup_.alignment](
+          setup_.plan, {a_significands_ + at, a_exponents_ + at, depth_, b_significands_,
+                        b_exponents_, chain, tile_.rows, depth});
     }
   }
-  const std::size_t forms = is_chain() ? 3 : 1;
-  const PanelTask<Real> task{a_values_ + at,
-                             a_codes_ + at,
-                             depth_,
-                             b_values_ + forms * k * lanes_,
-                             b_codes_ + k * lanes_,
-                             chain,
-                             tile_.rows,
-                             depth};
-  if (is_chain()) return loops_.chain[width_][setup_.alignment](setup_.plan, task);
-  loops_.multiply_add(task);
-  return false;
-}
-
-/// Instruction by instruction: each starts from zero, and then joins what was there.
-template <class Real>
-bool TileChain<Real>::run_joined(std::size_t panel, std::size_t at, std::size_t depth) {
-  Real* chain = chain_ + panel * panel_size();
-  bool lost = false;
-  for (std::size_t k = 0; k < depth; k += unit_) {
-    std::copy_n(chain, panel_size(), addend_);
-    std::fill_n(chain, panel_size(), Real{0});
-    lost |= run_steps(panel, at + k, k, unit_);
-    lost |= loops_.join(setup_.plan, addend_, chain, panel_size());
+  const PanelTask<Real> task{a_values_ + at, a_codes_ + at, depth_,     b_values_,
+                             b_codes_,       chain,         tile_.rows, depth};
+  if (is_chain()) {
+    loops_.chain[width_][setup_.alignment](setup_.plan, task);
+  } else {
+    loops_.multiply_add(task);
   }
-  return lost;
-}
-
-/// The panel's next `depth` elements, which lie in A from `at` on. Returns as run_steps.
-template <class Real>
-bool TileChain<Real>::run_panel(std::size_t panel, std::size_t at, std::size_t depth) {
-  return setup_.plan.added_last ? run_joined(panel, at, depth) : run_steps(panel, at, 0, depth);
 }
 
 template <class Real>
@@ -402,7 +372,6 @@ Real* TileChain<Real>::run(std::size_t k0, std::size_t k1) {
   specials_ = false;
   const std::size_t size = panels_ * panel_size();
   std::fill_n(chain_, size, Real{0});
-  bool lost = false;
   for (std::size_t at = k0; at < k1; at += depth_max_) {
     const std::size_t count = std::min(depth_max_, k1 - at);
     depth_ = ceil_div(count, unit_) * unit_;
@@ -411,15 +380,14 @@ Real* TileChain<Real>::run(std::size_t k0, std::size_t k1) {
       for (std::size_t in = 0; in < depth_; in += panel_depth_) {
         const std::size_t depth = std::min(panel_depth_, depth_ - in);
         unpack_panel(panel, at + in, std::min(depth, count - in), depth);
-        lost |= run_panel(panel, in, depth);
+        run_panel(panel, in, depth);
       }
     }
   }
   if (specials_) {
     give_up_specials();
-    lost = true;
+    repair(k0, k1);
   }
-  if (lost) repair(k0, k1);
   return chain_;
 }
 

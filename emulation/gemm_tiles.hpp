@@ -126,9 +126,7 @@ class TileChain {
                    std::size_t depth, std::size_t stride, double* significands,
                    std::int64_t* exponents) const;
   void unpack_wide_panel(std::size_t panel, std::size_t k0, std::size_t count, std::size_t depth);
-  bool run_panel(std::size_t panel, std::size_t at, std::size_t depth);
-  bool run_steps(std::size_t panel, std::size_t at, std::size_t k, std::size_t depth);
-  bool run_joined(std::size_t panel, std::size_t at, std::size_t depth);
+  void run_panel(std::size_t panel, std::size_t at, std::size_t depth);
   void give_up_specials();
   void repair(std::size_t k0, std::size_t k1);
   void repair_some(const std::vector<std::size_t>& places, std::size_t k0, std::size_t k1);
@@ -147,7 +145,7 @@ class TileChain {
   Arena arena_;
   std::byte *codes_ = nullptr, *turned_ = nullptr;
   float* values_ = nullptr;
-  Real *a_values_ = nullptr, *b_values_ = nullptr, *chain_ = nullptr, *addend_ = nullptr;
+  Real *a_values_ = nullptr, *b_values_ = nullptr, *chain_ = nullptr;
   Code *a_codes_ = nullptr, *b_codes_ = nullptr;
   std::optional<WideDecoder> wide_a_, wide_b_;  ///< for wide lanes, and what they give:
   double *a_significands_ = nullptr, *b_significands_ = nullptr;

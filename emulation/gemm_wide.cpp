@@ -8,15 +8,13 @@
 namespace binade::detail {
 namespace {
 
-double power_of_two(int e) {
-  return bit_cast<double>(static_cast<std::uint64_t>(e + 1023) << 52);
-}
+double power_of_two(int e) { return bit_cast<double>(static_cast<std::uint64_t>(e + 1023) << 52); }
 
 }  // namespace
 
 // Forced inline, so that a constant format folds into the loop.
 BINADE_HD WideDecoder::Operand WideDecoder::decode(const DotModel& model, FloatFormat format,
-                                                          std::uint64_t word) {
+                                                   std::uint64_t word) {
   const DotOperand x = dot_operand(format, code_of_container(format, word));
   const bool special = x.value_class != ValueClass::kFinite;
   if (special || x.significand == 0) {

@@ -6,14 +6,15 @@
 // rounded to an integer by itself, so that one text serves every alignment, maximum and range.
 //
 // Bounds. A significand has at most 24 bits, a product at most 48, so that it is exact, and so is
-// its multiplication by a power of two: exponents below E - kReach are taken for that, where a term
+// its multiplication by a power of two: powers below 2^-200 units are taken for that, where a term
 // is less than half a unit and not zero, and none lies above 2^(F + 48). An aligned product lies
-// below 4 * 2^F <= 2^50 units, C below half of that; added to 1.5 * 2^52 it is an integer in the low
-// bits of the number's pattern, and such patterns are added as integers, the patterns of 1.5 * 2^52
-// taken off modulo 2^64. The sum of a step lies below 2^62 (validate demands it). What fp64 could
-// not hold of it is rounded to odd in its 52 upper bits, which the result's rounding, to at most 24
-// bits, does not see. Exponents of sums are held within -600 and 400: beyond either every result
-// format is zero or infinite.
+// below 4 * 2^F <= 2^50 units, C below half of that; added to 1.5 * 2^52 it is an integer in the
+// low bits of the number's pattern, and such patterns are added as integers, the patterns of 1.5 *
+// 2^52 taken off modulo 2^64. The sum of a step lies below 2^62 (validate demands it). What fp64
+// could not hold of it is rounded to odd in its 52 upper bits, which the result's rounding, to at
+// most 24 bits, does not see. The unit 2^(E - F) of sums and of C is held within 2^-600 and 2^400:
+// below, C is zero, as E is never below its exponent, and either way every result is zero or
+// infinite.
 //
 // An infinity that a step makes stays, as it does in the model while all operands are finite.
 #pragma once
@@ -31,12 +32,12 @@ inline constexpr std::int64_t kNoExponent = -(1 << 20);
 
 /// As PanelTask.
 struct WideTask {
-  const double* a;                  ///< [rows, a_stride] significands
-  const std::int64_t* a_exponent;   ///< [rows, a_stride]
+  const double* a;                 ///< [rows, a_stride] significands
+  const std::int64_t* a_exponent;  ///< [rows, a_stride]
   std::size_t a_stride;
-  const double* b;                  ///< [depth, lanes]
-  const std::int64_t* b_exponent;   ///< [depth, lanes]
-  double* chain;                    ///< [rows, lanes]; C in, D out
+  const double* b;                 ///< [depth, lanes]
+  const std::int64_t* b_exponent;  ///< [depth, lanes]
+  double* chain;                   ///< [rows, lanes]; C in, D out
   std::size_t rows, depth;
 };
 

@@ -1,11 +1,12 @@
 // Wide lanes: gemm_wide.hpp says what they hold and why it is exact.
 //
 // Compiled once per instruction set; everything lives in the anonymous namespace inside BINADE_ISA.
+#include "gemm_wide.hpp"
+
 #include <cfenv>
 
 #include "gemm_loops.hpp"
 #include "gemm_vectors.hpp"
-#include "gemm_wide.hpp"
 
 namespace binade::detail::BINADE_ISA {
 namespace {
@@ -17,80 +18,103 @@ using Sum = Vector<std::uint64_t>;  // wraps
 
 constexpr std::size_t kWidth = sizeof(R) / sizeof(double);
 constexpr double kStart = 0x1.8p52;
-constexpr std::int64_t kReach = 200;
+constexpr std::int64_t kReach = 200, kLowestUnit = -600, kHighestUnit = 400;
 
-BINADE_INLINE I at_most(I x, std::int64_t most) {
-  const I limit = I{} + most;
-  return x < limit ? x : limit;
+/// The exponent of a unit, where powers of it are numbers.
+BINADE_INLINE I held(I unit) {
+  const I least = at_least(unit, kLowestUnit), most = I{} + kHighestUnit;
+  return least < most ? least : most;
 }
 
-/// E by the products of one step and a vector of lanes.
-template <bool normalizes>
-BINADE_INLINE I exponent_of_products(const ChainPlan& p, const WideTask& t, std::size_t a_at,
-                                     std::size_t b_at, std::size_t lanes) {
-  I top = I{} + p.lowest_exponent;
+/// E by the products of one step.
+template <bool normalizes, int vectors>
+BINADE_INLINE void exponents_of_products(const ChainPlan& p, const WideTask& t, std::size_t a_at,
+                                         std::size_t b_at, I (&top)[vectors]) {
+  for (int v = 0; v < vectors; ++v) top[v] = I{} + p.lowest_exponent;
   for (int k = 0; k < p.step_k; ++k) {
-    const std::size_t b = b_at + static_cast<std::size_t>(k) * lanes;
-    I e = load<I>(t.b_exponent + b) + t.a_exponent[a_at + k];
-    if constexpr (normalizes) {
-      const R product = load<R>(t.b + b) * t.a[a_at + k];
-      e = product == R{} ? e : e + exponent_of<L>(product);
+    const double x = t.a[a_at + k];
+    const std::int64_t of_x = t.a_exponent[a_at + k];
+    for (int v = 0; v < vectors; ++v) {
+      const std::size_t b = b_at + (static_cast<std::size_t>(k) * vectors + v) * kWidth;
+      I e = load<I>(t.b_exponent + b) + of_x;
+      if constexpr (normalizes) {
+        const R product = load<R>(t.b + b) * x;
+        e = product == R{} ? e : e + exponent_of<L>(product);
+      }
+      top[v] = max_of_lanes(top[v], e);
     }
-    top = max_of_lanes(top, e);
   }
-  return top;
 }
 
-/// x * 2^drop in units of 2^-F, an integer of the mode at hand in the low bits of a pattern.
+/// A number as an integer of the mode at hand, in the low bits of a pattern.
 template <TermRounding rounding>
-BINADE_INLINE Sum term(R x, I drop, int fraction_bits) {
-  const R scale = power_of_two<L>(at_least(drop, -kReach) + fraction_bits);
+BINADE_INLINE Sum whole(R x, R scale) {
   const R start = R{} + kStart;
   if constexpr (rounding == TermRounding::kCut) return (Sum)(L::truncate(x * scale) + start);
   return (Sum)fused(x, scale, start);
 }
 
-/// An integer below 2^62 as a number, to odd in its upper bits if fp64 does not hold it.
-BINADE_INLINE R to_real(I x) {
+/// Integers below 2^62 to odd in their upper 52 bits, where fp64 does not hold them.
+template <int vectors>
+BINADE_INLINE void shorten(Sum (&sum)[vectors]) {
   constexpr std::int64_t kLow = 1023, kLarge = std::int64_t{1} << 52;
-  const I sticky = (x & kLow) != 0 ? I{} + (kLow + 1) : I{};
-  const I odd = (x & ~kLow) | sticky;
-  const I beyond = (x >= kLarge) | (x <= -kLarge);
-  return __builtin_convertvector(beyond ? odd : x, R);
+  for (int v = 0; v < vectors; ++v) {
+    const I x = (I)sum[v];
+    const I odd = (x & ~kLow) | ((x & kLow) != 0 ? I{} + (kLow + 1) : I{});
+    const I beyond = (x >= kLarge) | (x <= -kLarge);
+    sum[v] = (Sum)(beyond ? odd : x);
+  }
+}
+
+/// The results of a step, from sums in units of 2^unit.
+template <int vectors>
+BINADE_INLINE void finish(const ChainPlan& p, Sum (&sum)[vectors], I (&unit)[vectors],
+                          R (&c)[vectors]) {
+  if (4 * std::int64_t{p.step_k} + 2 > std::int64_t{1} << (52 - p.fraction_bits)) shorten(sum);
+  R d[vectors];
+  for (int v = 0; v < vectors; ++v) {
+    d[v] = __builtin_convertvector((I)sum[v], R) * power_of_two<L>(held(unit[v]));
+  }
+  if (p.nearest) {
+    for (int v = 0; v < vectors; ++v) d[v] = round_result<L>(p, d[v], true);
+  } else {
+    for (int v = 0; v < vectors; ++v) d[v] = round_result<L>(p, d[v], false);
+  }
+  if (!p.bounded) {
+    for (int v = 0; v < vectors; ++v) d[v] = bound_result<L>(p, c[v], d[v]);
+  }
+  for (int v = 0; v < vectors; ++v) c[v] = d[v];
 }
 
 template <int vectors, TermRounding rounding, bool normalizes>
 BINADE_INLINE void wide_step(const ChainPlan& p, const WideTask& t, std::size_t a_at,
-                             std::size_t b_at, R (&c)[vectors]) {
-  constexpr std::size_t lanes = kWidth * vectors;
-  I e[vectors];
+                             std::size_t b_at, bool from_zero, R (&c)[vectors]) {
+  I unit[vectors];  // E, then E - F: what an integer counts
   Sum sum[vectors];
   const std::uint64_t starts =
       static_cast<std::uint64_t>(p.step_k + 1) * __builtin_bit_cast(std::uint64_t, kStart);
-  for (int v = 0; v < vectors; ++v) {
-    const I of_c = at_least(exponent_of<L>(c[v]), p.c_emin);
-    const I counted = c[v] == R{} ? I{} + p.c_zero_exponent : of_c;
-    e[v] = max_of_lanes(
-        exponent_of_products<normalizes>(p, t, a_at, b_at + v * kWidth, lanes), counted);
-    sum[v] = term<rounding>(c[v] * power_of_two<L>(-of_c), at_most(of_c - e[v], 0),
-                            p.fraction_bits) - starts;
+  exponents_of_products<normalizes>(p, t, a_at, b_at, unit);
+  for (int v = 0; v < vectors && from_zero; ++v) {  // what the next loop gives for a C of zero
+    unit[v] = at_least(unit[v], p.c_zero_exponent) - p.fraction_bits;
+    sum[v] = Sum{} + (__builtin_bit_cast(std::uint64_t, kStart) - starts);
+  }
+  for (int v = 0; v < vectors && !from_zero; ++v) {
+    const I stored = at_least(exponent_of<L>(c[v]), p.c_emin);
+    const I of_c = c[v] == R{} ? I{} + p.c_zero_exponent : stored;
+    unit[v] = max_of_lanes(unit[v], of_c) - p.fraction_bits;
+    sum[v] = whole<rounding>(c[v], power_of_two<L>(-held(unit[v]))) - starts;
   }
   for (int k = 0; k < p.step_k; ++k) {
     const double x = t.a[a_at + k];
-    const std::int64_t of_x = t.a_exponent[a_at + k];
+    const std::int64_t of_x = t.a_exponent[a_at + k] + L::kBias;
     for (int v = 0; v < vectors; ++v) {
-      const std::size_t b = b_at + static_cast<std::size_t>(k) * lanes + v * kWidth;
-      const I drop = (load<I>(t.b_exponent + b) + of_x) - e[v];
-      sum[v] += term<rounding>(load<R>(t.b + b) * x, drop, p.fraction_bits);
+      const std::size_t b = b_at + (static_cast<std::size_t>(k) * vectors + v) * kWidth;
+      const I up = load<I>(t.b_exponent + b) + of_x - unit[v];
+      const R scale = (R)(at_least(up, L::kBias - kReach) << L::kMantissa);
+      sum[v] += whole<rounding>(load<R>(t.b + b) * x, scale);
     }
   }
-  const R infinity = R{} + __builtin_inf();
-  for (int v = 0; v < vectors; ++v) {
-    const I unit = at_most(at_least(e[v] - p.fraction_bits, -600), 400);
-    const R d = round_result<L>(p, to_real((I)sum[v]) * power_of_two<L>(unit), p.nearest);
-    const R bounded = d > p.result_max ? infinity : d < -p.result_max ? -infinity : d;
-    c[v] = magnitude<L>(c[v]) == infinity ? c[v] : bounded;
-  }
+  finish(p, sum, unit, c);
 }
 
 /// Not inlined: no operation may leave it for the stretch under another rounding mode.
@@ -100,13 +124,22 @@ __attribute__((noinline)) void wide_rows(const ChainPlan& shared_plan,
   constexpr std::size_t lanes = kWidth * vectors;
   const ChainPlan p = shared_plan;  // locals, so that stores cannot change them
   const WideTask t = shared_task;
-  const auto step_k = static_cast<std::size_t>(p.step_k);
   for (std::size_t row = 0; row < t.rows; ++row) {
     R c[vectors];
     double* chain = t.chain + row * lanes;
     for (int v = 0; v < vectors; ++v) c[v] = load<R>(chain + v * kWidth);
-    for (std::size_t k = 0; k < t.depth; k += step_k) {
-      wide_step<vectors, rounding, normalizes>(p, t, row * t.a_stride + k, k * lanes, c);
+    for (std::size_t k = 0; k < t.depth;) {
+      R addend[vectors];
+      for (int v = 0; v < vectors; ++v) addend[v] = c[v];
+      if (p.added_last) {
+        for (int v = 0; v < vectors; ++v) c[v] = R{};
+      }
+      for (int step = 0; step < p.steps; ++step, k += static_cast<std::size_t>(p.step_k)) {
+        wide_step<vectors, rounding, normalizes>(p, t, row * t.a_stride + k, k * lanes,
+                                                 p.added_last && step == 0, c);
+      }
+      if (!p.added_last) continue;
+      for (int v = 0; v < vectors; ++v) c[v] = join_result<L>(p, addend[v], c[v]);
     }
     for (int v = 0; v < vectors; ++v) store(chain + v * kWidth, c[v]);
   }

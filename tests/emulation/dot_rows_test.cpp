@@ -1,5 +1,6 @@
-// Rows in lanes give the bits of rows one by one, which the scalar core computes: random model cards
-// of 8-bit operands, every stratum, any C, ragged rows and groups, every ISA and thread count.
+// Rows in lanes give the bits of rows one by one, which the scalar core computes: random model
+// cards of 8-bit operands, every stratum, any C, ragged rows and groups, every ISA and thread
+// count.
 #include <cmath>
 #include <cstring>
 
@@ -60,8 +61,11 @@ void check(const Instruction& i, const Matrix& a, const Matrix& b,
 
 TEST_CASE("rows of 8-bit operands under random cards") {
   std::mt19937_64 g(70);
-  const FloatFormat formats[] = {E4M3::format, E5M2::format, parse_format("e3m4").format,
-                                 parse_format("e2m5").format, parse_format("e4m3fnuz").format,
+  const FloatFormat formats[] = {E4M3::format,
+                                 E5M2::format,
+                                 parse_format("e3m4").format,
+                                 parse_format("e2m5").format,
+                                 parse_format("e4m3fnuz").format,
                                  parse_format("binary8p4se").format};
   for (int card = 0; card < 3000; ++card) {
     const FloatFormat fa = formats[g() % 6], fb = g() % 2 == 0 ? fa : formats[g() % 6];

@@ -33,8 +33,8 @@ void check(const Instruction& i, const Matrix& a, const Matrix& b) {
   set_isa(before);
 }
 
-const char* const kNames[] = {"e4m3", "e5m2",  "e4m3fnuz", "e3m2",   "e2m1",   "e8m0",
-                              "fp16", "bf16",  "tf32",     "fp32",   "e8m3",   "e9m4",
+const char* const kNames[] = {"e4m3", "e5m2",  "e4m3fnuz", "e3m2",   "e2m1", "e8m0",
+                              "fp16", "bf16",  "tf32",     "fp32",   "e8m3", "e9m4",
                               "e6m9", "e11m4", "e10m20",   "e11m23", "e1m7"};
 
 }  // namespace
