@@ -22,8 +22,8 @@
 // products of at most 24 bits (for instruction sets without a fused operation), and exponents
 // within +-40 a product: F = 13, step_k = 32 gives less than 2^20.1. Lanes of fp64 need the sum
 // below 2^51 and serve everything else: F = 25 with 16 products of fp16, bf16 or tf32 gives less
-// than 2^31.1. What fits neither goes to wide lanes, which hold every model (gemm_wide.hpp) at a
-// third of the speed; the scalar core is left with NaN and infinite operands.
+// than 2^31.1. What fits neither goes to wide lanes, which hold every model (gemm_wide.hpp) at
+// half the speed; the scalar core is left with NaN and infinite operands.
 #pragma once
 
 #include <cstddef>

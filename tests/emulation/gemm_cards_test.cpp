@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "binade/emulation/gemm.hpp"
+#include "binade/emulation/instructions.hpp"
 #include "catch.hpp"
 #include "random_card.hpp"
 
@@ -51,4 +52,26 @@ TEST_CASE("a GEMM under random cards equals the scalar core") {
     check(i, random_matrix(fa, m, k, kStrata[g() % 5], g),
           random_matrix(fb, n, k, kStrata[g() % 5], g));
   }
+}
+
+TEST_CASE("bits below fp64's of a wide sum still break ties") {
+  // 30 * 3.0625 * 2^30 takes 55 bits of F = 48; 2^12 makes it a tie of fp32, 2^-18 breaks it.
+  const Instruction& wide = find_instruction("reference.wide.e5m2.e5m2");
+  std::mt19937_64 g(81);
+  Matrix a = random_matrix(wide.a, 6, 32, Stratum::kNormal, g);
+  Matrix b = random_matrix(wide.b, 1, 32, Stratum::kNormal, g);
+  const auto code = [&](double x) { return static_cast<std::uint8_t>(encode(wide.a, x)); };
+  for (std::size_t k = 0; k < 32; ++k) {
+    const double x = k < 30 ? 57344 : k == 30 ? 64 : 0x1p-9;
+    b.bytes[k] = code(x);
+    for (std::size_t r = 0; r < 6; ++r) {
+      const double sign = r < 3 ? 1 : -1, dust = static_cast<double>(r % 3) - 1;
+      a.bytes[r * 32 + k] = code(k < 31 ? sign * x : dust * x);
+    }
+  }
+  check(wide, a, b);
+  const std::vector<float> d =
+      reference::outputs(find_gemm_profile("cublaslt-fast"), wide, 0, a, b);
+  const float even = 91.875f * 0x1p30f, odd = even + 0x1p13f;
+  CHECK(d == std::vector<float>{even, even, odd, -odd, -even, -even});
 }
