@@ -153,14 +153,22 @@ BINADE_INLINE void step(const RowPlan& p, const Table& of_a, const Table& of_b, 
   chain.add(p, e, join_rows<Sum>(terms));
 }
 
-/// Asks for the rows of the next group, as many lines a step as this one takes and in the order of
-/// memory, which the hardware's own prefetching then runs ahead of: the rows of a group are more
-/// streams than it follows.
-BINADE_INLINE void prefetch_rows(const RowTask& t, std::size_t k) {
-  for (std::size_t line = 0; line < kRowGroup * kRowStep; line += 64) {
-    const std::size_t at = kRowGroup * (t.k + k) + line;
-    _mm_prefetch(reinterpret_cast<const char*>(t.a + at), _MM_HINT_T0);
-    _mm_prefetch(reinterpret_cast<const char*>(t.b + at), _MM_HINT_T0);
+/// Asks for as many lines as a step takes. Those of the next group, where rows are short, in the
+/// order of memory, which the hardware's own prefetching then runs ahead of: the rows of a group
+/// are more streams than it follows. Else those of these rows further on, of A and of B in turns.
+BINADE_INLINE void prefetch(const RowTask& t, const Rows& rows, std::size_t k) {
+  constexpr std::size_t kShort = 8192, kAhead = 512;
+  const auto ask = [](const std::uint8_t* p) __attribute__((always_inline)) {
+    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
+  };
+  if (t.k <= kShort) {
+    for (std::size_t line = 0; line < kRowGroup * kRowStep; line += 64) {
+      ask(t.a + kRowGroup * (t.k + k) + line);
+      ask(t.b + kRowGroup * (t.k + k) + line);
+    }
+  } else {
+    const std::uint8_t* const* mine = k % 64 < 32 ? rows.a : rows.b;
+    for (std::size_t r = 0; r < kRowGroup; ++r) ask(mine[r] + k + kAhead);
   }
 }
 
@@ -181,7 +189,7 @@ void row_group(const RowPlan& p, const RowTask& t) {
   const auto step_k = static_cast<std::size_t>(p.step_k), unit = static_cast<std::size_t>(p.unit);
   std::size_t k = 0;
   for (; step_k == kRowStep && k + kRowStep <= t.k; k += kRowStep) {
-    prefetch_rows(t, k);
+    prefetch(t, rows, k);
     step(p, of_a, of_b, rows, k, ~__mmask32{0}, chain);
   }
   for (const std::size_t end = (t.k + unit - 1) / unit * unit; k < end; k += step_k) {
