@@ -282,8 +282,9 @@ void dot(const Instruction& instruction, const void* a, const void* b, const voi
       if (!scalar) scalar.emplace(instruction, plan, a, b, c, d, k);
       scalar->run(row);
     };
-    detail::DotLanes lanes(instruction);
-    const std::size_t block = lanes.serves() && rows >= kFew ? lanes.rows_at_once() : 1;
+    std::optional<detail::DotLanes> lanes;
+    if (rows >= kFew) lanes.emplace(instruction);
+    const std::size_t block = lanes && lanes->serves() ? lanes->rows_at_once() : 1;
     const auto blocks = static_cast<std::int64_t>((rows + block - 1) / block);
 #pragma omp for schedule(static)
     for (std::int64_t i = 0; i < blocks; ++i) {
@@ -292,10 +293,10 @@ void dot(const Instruction& instruction, const void* a, const void* b, const voi
         one_by_one(row);
         continue;
       }
-      const auto& undone = lanes.run(static_cast<const std::byte*>(a) + row * a_bytes,
-                                     static_cast<const std::byte*>(b) + row * b_bytes,
-                                     static_cast<const float*>(c) + row,
-                                     static_cast<float*>(d) + row, std::min(block, rows - row), k);
+      const auto& undone = lanes->run(static_cast<const std::byte*>(a) + row * a_bytes,
+                                      static_cast<const std::byte*>(b) + row * b_bytes,
+                                      static_cast<const float*>(c) + row,
+                                      static_cast<float*>(d) + row, std::min(block, rows - row), k);
       for (const std::size_t at : undone) one_by_one(row + at);
     }
   }

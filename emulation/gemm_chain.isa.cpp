@@ -28,7 +28,6 @@ struct Group {
   static constexpr std::size_t lanes = width * vectors;
 
   R c[rows][vectors];
-  R peak[rows][vectors];  ///< the largest magnitude among results
 };
 
 /// E of the products, by the exponent codes: one vector of codes covers a panel.
@@ -169,86 +168,82 @@ BINADE_INLINE void step_each(const ChainPlan& p, const Task& t, std::size_t a_at
   finish<L>(p, g.c);
 }
 
-template <class L, int rows, int vectors, TermRounding rounding>
-BINADE_INLINE typename L::I chain_group(const ChainPlan& p, const PanelTask<typename L::Real>& t,
-                                        std::size_t row) {
-  using R = typename L::R;
-  using Real = typename L::Real;
-  using G = Group<L, rows, vectors>;
-  const Real largest = static_cast<Real>(p.result_max);
-  G g;
-  typename L::I lost[rows][vectors], any_lost{};
-  Real* chain = t.chain + row * G::lanes;
+/// One step, and infinities where results left the range.
+template <class L, int rows, int vectors, TermRounding rounding, class Task>
+BINADE_INLINE void chain_step(const ChainPlan& p, const Task& t, std::size_t a_at, std::size_t k_at,
+                              Group<L, rows, vectors>& g) {
+  typename L::I e[rows][vectors];
+  if (p.normalizes) {
+    exponents_by_size<L>(p, t, a_at, k_at, e);
+  } else {
+    exponents_by_code<L>(p, t, a_at, k_at, e);
+  }
+  const Group<L, rows, vectors> before = g;
+  if constexpr (rounding != TermRounding::kCut) {
+    step_each<L>(p, t, a_at, k_at, g, e);
+  } else {
+    step_cut<L>(p, t, a_at, k_at, g, e);
+  }
+  if (p.bounded) return;
   for (int r = 0; r < rows; ++r) {
     for (int v = 0; v < vectors; ++v) {
-      const R c = load<R>(chain + r * G::lanes + v * G::width);
-      lost[r][v] = c != c;
-      g.c[r][v] = p.bounded ? c : lost[r][v] ? R{} : c;
-      g.peak[r][v] = R{};
+      g.c[r][v] = bound_result<L>(p, before.c[r][v], g.c[r][v]);
     }
   }
-  const auto step_k = static_cast<std::size_t>(p.step_k);
-  for (std::size_t k = 0; k < t.depth; k += step_k) {
-    typename L::I e[rows][vectors];
-    const std::size_t a_at = row * t.a_stride + k;
-    if (p.normalizes) {
-      exponents_by_size<L>(p, t, a_at, k, e);
-    } else {
-      exponents_by_code<L>(p, t, a_at, k, e);
+}
+
+template <class L, int rows, int vectors, TermRounding rounding>
+BINADE_INLINE void chain_group(const ChainPlan& p, const PanelTask<typename L::Real>& t,
+                               std::size_t row) {
+  using R = typename L::R;
+  using G = Group<L, rows, vectors>;
+  G g;
+  auto* chain = t.chain + row * G::lanes;
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) g.c[r][v] = load<R>(chain + r * G::lanes + v * G::width);
+  }
+  for (std::size_t k = 0; k < t.depth;) {
+    const G addend = g;
+    if (p.added_last) g = G{};
+    for (int step = 0; step < p.steps; ++step, k += static_cast<std::size_t>(p.step_k)) {
+      chain_step<L, rows, vectors, rounding>(p, t, row * t.a_stride + k, k, g);
     }
-    if constexpr (rounding != TermRounding::kCut) {
-      step_each<L>(p, t, a_at, k, g, e);
-    } else {
-      step_cut<L>(p, t, a_at, k, g, e);
-    }
-    if (p.bounded) continue;
+    if (!p.added_last) continue;
     for (int r = 0; r < rows; ++r) {
       for (int v = 0; v < vectors; ++v) {
-        g.peak[r][v] = max_of_lanes(g.peak[r][v], magnitude<L>(g.c[r][v]));
+        g.c[r][v] = join_result<L>(p, addend.c[r][v], g.c[r][v]);
       }
     }
   }
   for (int r = 0; r < rows; ++r) {
-    for (int v = 0; v < vectors; ++v) {
-      R c = g.c[r][v];
-      if (!p.bounded) {
-        lost[r][v] |= g.peak[r][v] > largest;
-        c = lost[r][v] ? R{} + static_cast<Real>(__builtin_nanf("")) : c;
-        any_lost |= lost[r][v];
-      }
-      store(chain + r * G::lanes + v * G::width, c);
-    }
+    for (int v = 0; v < vectors; ++v) store(chain + r * G::lanes + v * G::width, g.c[r][v]);
   }
-  return any_lost;
 }
 
 /// Not inlined: no operation may leave it for the stretch under another rounding mode.
 template <class L, int rows, int vectors, TermRounding rounding>
-__attribute__((noinline)) bool chain_rows(const ChainPlan& shared_plan,
+__attribute__((noinline)) void chain_rows(const ChainPlan& shared_plan,
                                           const PanelTask<typename L::Real>& shared_task) {
   const ChainPlan p = shared_plan;  // locals, so that stores cannot change them
   const PanelTask<typename L::Real> t = shared_task;
-  typename L::I lost{};
   std::size_t row = 0;
   for (; row + rows <= t.rows; row += rows) {
-    lost |= chain_group<L, rows, vectors, rounding>(p, t, row);
+    chain_group<L, rows, vectors, rounding>(p, t, row);
   }
   if constexpr (rows > 1) {
-    for (; row < t.rows; ++row) lost |= chain_group<L, 1, vectors, rounding>(p, t, row);
+    for (; row < t.rows; ++row) chain_group<L, 1, vectors, rounding>(p, t, row);
   }
-  return any_lane(lost);
 }
 
 template <class L, int rows, int vectors, TermRounding rounding>
-bool chain_loop(const ChainPlan& p, const PanelTask<typename L::Real>& t) {
+void chain_loop(const ChainPlan& p, const PanelTask<typename L::Real>& t) {
   if constexpr (rounding == TermRounding::kNearest) {
     return chain_rows<L, rows, vectors, rounding>(p, t);
   }
   const int mode = std::fegetround();
   std::fesetround(FE_TOWARDZERO);
-  const bool lost = chain_rows<L, rows, vectors, rounding>(p, t);
+  chain_rows<L, rows, vectors, rounding>(p, t);
   std::fesetround(mode);
-  return lost;
 }
 
 /// One lane a pair of rows: nothing is shared, so the product comes first and its halves after it.
@@ -308,23 +303,6 @@ void pair_loop(const ChainPlan& p, const PairTask<Real>& t) {
   std::fesetround(mode);
 }
 
-template <class Real>
-bool join_loop(const ChainPlan& shared_plan, const Real* addend, Real* chain, std::size_t count) {
-  using L = Lane<Real>;
-  using R = typename L::R;
-  constexpr std::size_t width = sizeof(R) / sizeof(Real);
-  const ChainPlan p = shared_plan;
-  const Real largest = static_cast<Real>(p.result_max);
-  typename L::I lost{};
-  for (std::size_t i = 0; i < count; i += width) {
-    const R d = round_result<L>(p, load<R>(chain + i) + load<R>(addend + i), true);
-    const typename L::I over = (d > largest) | (d < -largest) | (d != d);
-    store(chain + i, over ? R{} + static_cast<Real>(__builtin_nanf("")) : d);
-    lost |= over;
-  }
-  return any_lane(lost);
-}
-
 template <class L, TermRounding rounding>
 void fill_rounding(GemmLoops<typename L::Real>& loops) {
   constexpr auto at = static_cast<int>(rounding);
@@ -340,7 +318,6 @@ void fill(GemmLoops<Real>& loops) {
   fill_rounding<L, TermRounding::kCut>(loops);
   fill_rounding<L, TermRounding::kFloor>(loops);
   fill_rounding<L, TermRounding::kNearest>(loops);
-  loops.join = join_loop<Real>;
   loops.pairs = pair_loop<Real>;
 }
 

@@ -22,7 +22,8 @@
 // products of at most 24 bits (for instruction sets without a fused operation), and exponents
 // within +-40 a product: F = 13, step_k = 32 gives less than 2^20.1. Lanes of fp64 need the sum
 // below 2^51 and serve everything else: F = 25 with 16 products of fp16, bf16 or tf32 gives less
-// than 2^31.1. What fits neither goes to the scalar core.
+// than 2^31.1. What fits neither goes to wide lanes, which hold every model (gemm_wide.hpp) at
+// half the speed; the scalar core is left with NaN and infinite operands.
 #pragma once
 
 #include <cstddef>
@@ -31,6 +32,8 @@
 #include "binade/emulation/dot_model.hpp"
 #include "binade/emulation/profiles.hpp"
 #include "binade/formats/isa.hpp"
+#include "dot_rows.hpp"
+#include "gemm_wide.hpp"
 
 namespace binade::detail {
 
@@ -64,7 +67,7 @@ struct ChainPlan {
   int c_zero_exponent = 0;  ///< what a C of zero counts as
   int result_mantissa_bits = 13;
   int result_emin = 0;
-  double result_max = 0;  ///< beyond it the loops give up: the lane becomes NaN
+  double result_max = 0;  ///< beyond it lies infinity
   bool bounded = false;   ///< no chain can get there
   bool flat = false;      ///< results are cut, and too large for the format's subnormal numbers
   bool normalizes = false;  ///< E comes from the products themselves, else from exponent codes
@@ -87,7 +90,7 @@ struct PanelTask {
   const Real* b;          ///< [depth, 3, lanes]: |b|, max(b, 0), max(-b, 0);
                           ///< multiply_add: [depth, lanes]
   const Code* b_code;     ///< [depth, lanes]
-  Real* chain;            ///< [rows, lanes]; C in, D out; NaN lanes stay NaN
+  Real* chain;            ///< [rows, lanes]; C in, D out
   std::size_t rows, depth;
 };
 
@@ -133,17 +136,13 @@ struct PanelSource {
 template <class Real>
 struct GemmLoops {
   using Code = typename ExponentCode<Real>::type;
-  /// By width, then by TermRounding. Returns whether a lane is NaN, which
-  /// says that its result left the range: such lanes are left to the scalar core.
-  bool (*chain[kPanelWidths][3])(const ChainPlan&, const PanelTask<Real>&);
+  /// By width, then by TermRounding.
+  void (*chain[kPanelWidths][3])(const ChainPlan&, const PanelTask<Real>&);
   /// As chain for terms that are cut, of results that are bounded.
   void (*pairs)(const ChainPlan&, const PairTask<Real>&);
   std::size_t width;  ///< lanes of one vector
   /// chain[r, l] = fl(chain + fl(a * b)) in ascending k, without exponent codes; 4 vectors wide.
   void (*multiply_add)(const PanelTask<Real>&);
-  /// chain = chain + addend rounded to the result format, to nearest even (AddendRule::kAddedLast);
-  /// NaN where that leaves the range. Returns as chain.
-  bool (*join)(const ChainPlan&, const Real* addend, Real* chain, std::size_t count);
   /// s = fl(s + chain), then by ScaleOrder: product, A then B, B then A.
   void (*promote_plain)(const PromotionTask<Real>&);
   void (*promote_product)(const PromotionTask<Real>&);
@@ -166,6 +165,10 @@ struct GemmKernels {
   /// `in` in_stride bytes apart.
   void (*transpose)(int word_bytes, const void* in, std::size_t in_rows, std::size_t in_row_bytes,
                     std::size_t in_stride, void* out);
+  /// Null where the instruction set does not have what it takes.
+  void (*row_group)(const RowPlan&, const RowTask&);
+  /// By width (as double_lanes), then by TermRounding.
+  void (*wide[kPanelWidths][3])(const ChainPlan&, const WideTask&);
 };
 
 namespace baseline {

@@ -8,5 +8,7 @@ namespace binade::detail::BINADE_ISA {
 
 void fill_chain_loops(GemmKernels& kernels);  // gemm_chain.isa.cpp
 void fill_pack_loops(GemmKernels& kernels);   // gemm_pack.isa.cpp
+void fill_row_loops(GemmKernels& kernels);    // dot_rows.isa.cpp
+void fill_wide_loops(GemmKernels& kernels);   // gemm_wide.isa.cpp
 
 }  // namespace binade::detail::BINADE_ISA

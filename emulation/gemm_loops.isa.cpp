@@ -78,6 +78,8 @@ GemmKernels make_kernels() {
   fill(k.double_lanes);
   fill_chain_loops(k);
   fill_pack_loops(k);
+  fill_row_loops(k);
+  fill_wide_loops(k);
   return k;
 }
 

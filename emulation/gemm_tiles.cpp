@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "binade/emulation/dot_step.hpp"
 #include "block_scale_shape.hpp"
@@ -62,12 +63,18 @@ void set_exponent_codes(ChainSetup& s, const Instruction& i) {
   s.plan.c_zero_exponent = join ? s.plan.c_emin : s.plan.lowest_exponent;
 }
 
+/// Wide lanes take exponents as they are.
+void set_wide_exponents(ChainPlan& p, const Instruction& i) {
+  p.lowest_exponent = std::max(i.model.min_exponent, static_cast<int>(kNoExponent));
+  p.c_zero_exponent = i.model.zeros_join_maximum ? p.c_emin : p.lowest_exponent;
+}
+
 /// Facts about an instruction that let the loops leave something out.
 void set_shortcuts(ChainPlan& p, const Instruction& i) {
   const DotModel& m = i.model;
   p.normalizes = m.normalize_products;
   // 2^64 products of the largest operands, and all results are multiples of the smallest one's unit.
-  p.bounded = i.a.emax() + i.b.emax() + 2 + 64 < m.result.emax();
+  p.bounded = std::max(i.a.emax() + i.b.emax() + 2, m.min_exponent) + 64 < m.result.emax();
   p.flat = !p.nearest && operand_emin(m, i.a) + operand_emin(m, i.b) - i.a.mantissa_bits -
                                  i.b.mantissa_bits - m.alignment_fraction_bits >=
                              m.result.emin();
@@ -81,7 +88,7 @@ ChainSetup make_chain_setup(const Instruction& i) {
   s.mode = ChainMode::kInstruction;
   s.instruction = &i;
   s.double_lanes = !single_lanes_suffice(i);
-  s.scalar_only = s.double_lanes && !double_lanes_suffice(i);
+  s.wide = s.double_lanes && !double_lanes_suffice(i);
   s.alignment = static_cast<int>(m.alignment);
   s.plan.step_k = m.step_k;
   s.plan.steps = i.k / m.step_k;
@@ -92,6 +99,7 @@ ChainSetup make_chain_setup(const Instruction& i) {
   s.plan.result_emin = std::max(m.result.emin(), s.double_lanes ? -400 : -60);
   s.plan.result_max = decode(m.result, m.result.max_finite_code());
   set_exponent_codes(s, i);
+  if (s.wide) set_wide_exponents(s.plan, i);
   set_shortcuts(s.plan, i);
   if (m.order != StepOrder::kConsecutive) {
     for (int step = 0; step < s.plan.steps; ++step) {
@@ -166,6 +174,10 @@ TileChain<Real>::TileChain(const ChainSetup& setup, const GemmOperand& a, const 
   panel_depth_ = ceil_div(kPanelDepth, unit_) * unit_;
   depth_max_ = ceil_div(std::min(kDepth, k), panel_depth_) * panel_depth_;
   depth_ = depth_max_;
+  if (setup.wide) {
+    wide_a_.emplace(setup.instruction->model, a.format);
+    wide_b_.emplace(setup.instruction->model, b.format);
+  }
   if (!setup.order.empty()) {
     for (std::size_t at = 0; at < panel_depth_; ++at) {
       panel_order_.push_back(at / unit_ * unit_ + setup.order[at % unit_]);
@@ -180,18 +192,23 @@ void TileChain<Real>::start(const Tile& tile) {
   while (is_chain() && width_ > 0 && tile.cols <= loops_.lanes(width_ - 1)) --width_;
   lanes_ = loops_.lanes(width_);
   panels_ = ceil_div(tile.cols, lanes_);
+  const bool wide = setup_.wide;
   const std::size_t rows_of_a = std::min(kBlockRows, tile.rows);
-  const std::size_t turned = round_up(lanes_, 16) * round_up(panel_depth_, 16);
-  const std::size_t block = std::max(rows_of_a * depth_max_, turned);
+  const std::size_t turned = wide ? 0 : round_up(lanes_, 16) * round_up(panel_depth_, 16);
+  const std::size_t block = wide ? 0 : std::max(rows_of_a * depth_max_, turned);
+  const std::size_t of_a = tile.rows * depth_max_, of_b = lanes_ * panel_depth_;
   arena_.lay_out(piece(codes_, block * std::max(bytes_of(a_.format), bytes_of(b_.format))),
                  piece(turned_, turned * bytes_of(b_.format)),
                  piece(values_, 2 * block),
-                 piece(a_values_, tile.rows * depth_max_),
-                 piece(a_codes_, tile.rows * depth_max_),
-                 piece(b_values_, (is_chain() ? 3 : 1) * lanes_ * panel_depth_),
-                 piece(b_codes_, lanes_ * panel_depth_),
+                 piece(a_values_, wide ? 0 : of_a),
+                 piece(a_codes_, wide ? 0 : of_a),
+                 piece(b_values_, wide ? 0 : (is_chain() ? 3 : 1) * of_b),
+                 piece(b_codes_, wide ? 0 : of_b),
+                 piece(a_significands_, wide ? of_a : 0),
+                 piece(a_exponents_, wide ? of_a : 0),
+                 piece(b_significands_, wide ? of_b : 0),
+                 piece(b_exponents_, wide ? of_b : 0),
                  piece(chain_, panels_ * panel_size()),
-                 piece(addend_, setup_.plan.added_last ? panel_size() : 0),
                  piece(a_special_, tile.rows),
                  piece(b_special_, panels_ * lanes_));
 }
@@ -234,8 +251,57 @@ void TileChain<Real>::unpack_rows(std::size_t row, std::size_t rows, std::size_t
   }
 }
 
+/// Elements k0 .. k0 + count of a row in the order of the steps, padded with zeros to `depth`.
+/// Returns whether a NaN or an infinity was among them.
+template <class Real>
+bool TileChain<Real>::unpack_wide(const GemmOperand& x, std::size_t row, std::size_t k0,
+                                  std::size_t count, std::size_t depth, std::size_t stride,
+                                  double* significands, std::int64_t* exponents) const {
+  const WideDecoder& decoder = &x == &a_ ? *wide_a_ : *wide_b_;
+  const std::size_t bytes = bytes_of(x.format);
+  const auto* source = static_cast<const std::byte*>(x.codes) + (row * k_ + k0) * bytes;
+  const auto decode_some = [&](std::size_t from, std::size_t some, std::size_t to) {
+    const std::byte* codes = from < count ? source + from * bytes : nullptr;
+    return decoder.run(codes, some, stride, significands + to * stride, exponents + to * stride);
+  };
+  bool special = false;
+  if (panel_order_.empty()) {
+    special = decode_some(0, count, 0);
+    decode_some(count, depth - count, count);
+  } else {
+    for (std::size_t at = 0; at < depth; ++at) {
+      const std::size_t in = at % panel_depth_;
+      special |= decode_some(at - in + panel_order_[in], 1, at);
+    }
+  }
+  return special;
+}
+
+/// As unpack_panel.
+template <class Real>
+void TileChain<Real>::unpack_wide_panel(std::size_t panel, std::size_t k0, std::size_t count,
+                                        std::size_t depth) {
+  for (std::size_t l = 0; l < lanes_; ++l) {
+    const std::size_t col = panel * lanes_ + l;
+    const bool column = col < tile_.cols;
+    if (unpack_wide(b_, tile_.col + (column ? col : 0), k0, column ? count : 0, depth, lanes_,
+                    b_significands_ + l, b_exponents_ + l)) {
+      b_special_[col] = 1;
+      specials_ = true;
+    }
+  }
+}
+
 template <class Real>
 void TileChain<Real>::unpack_a(std::size_t k0, std::size_t count) {
+  for (std::size_t row = 0; setup_.wide && row < tile_.rows; ++row) {
+    if (unpack_wide(a_, tile_.row + row, k0, count, depth_, 1, a_significands_ + row * depth_,
+                    a_exponents_ + row * depth_)) {
+      a_special_[row] = 1;
+      specials_ = true;
+    }
+  }
+  if (setup_.wide) return;
   for (std::size_t row = 0; row < tile_.rows; row += kBlockRows) {
     unpack_rows(row, std::min(kBlockRows, tile_.rows - row), k0, count);
   }
@@ -245,6 +311,7 @@ void TileChain<Real>::unpack_a(std::size_t k0, std::size_t count) {
 template <class Real>
 void TileChain<Real>::unpack_panel(std::size_t panel, std::size_t k0, std::size_t count,
                                    std::size_t depth) {
+  if (setup_.wide) return unpack_wide_panel(panel, k0, count, depth);
   const std::size_t bytes = bytes_of(b_.format);
   const std::size_t row_bytes = round_up(depth * bytes, 16);
   const std::size_t stride = round_up(lanes_, 16 / bytes);
@@ -278,58 +345,33 @@ void TileChain<Real>::unpack_panel(std::size_t panel, std::size_t k0, std::size_
   }
 }
 
-/// The panel's next `depth` elements, which lie in A at `at`. Returns whether a result was lost.
+/// The panel's next `depth` elements, which lie in A from `at` on.
 template <class Real>
-bool TileChain<Real>::run_panel(std::size_t panel, std::size_t at, std::size_t depth) {
-  const PanelTask<Real> task{a_values_ + at,
-                             a_codes_ + at,
-                             depth_,
-                             b_values_,
-                             b_codes_,
-                             chain_ + panel * panel_size(),
-                             tile_.rows,
-                             depth};
-  if (!is_chain()) {
+void TileChain<Real>::run_panel(std::size_t panel, std::size_t at, std::size_t depth) {
+  Real* chain = chain_ + panel * panel_size();
+  if constexpr (std::is_same_v<Real, double>) {
+    if (setup_.wide) {
+      return kernels_.wide[width_][setup_.alignment](
+          setup_.plan, {a_significands_ + at, a_exponents_ + at, depth_, b_significands_,
+                        b_exponents_, chain, tile_.rows, depth});
+    }
+  }
+  const PanelTask<Real> task{a_values_ + at, a_codes_ + at, depth_,     b_values_,
+                             b_codes_,       chain,         tile_.rows, depth};
+  if (is_chain()) {
+    loops_.chain[width_][setup_.alignment](setup_.plan, task);
+  } else {
     loops_.multiply_add(task);
-    return false;
   }
-  if (setup_.plan.added_last) return run_joined(task);
-  return loops_.chain[width_][setup_.alignment](setup_.plan, task);
-}
-
-/// Instruction by instruction: each starts from zero, and then joins what was there.
-template <class Real>
-bool TileChain<Real>::run_joined(const PanelTask<Real>& task) {
-  bool lost = false;
-  for (std::size_t k = 0; k < task.depth; k += unit_) {
-    std::copy_n(task.chain, panel_size(), addend_);
-    std::fill_n(task.chain, panel_size(), Real{0});
-    PanelTask<Real> one = task;
-    one.a += k;
-    one.a_code += k;
-    one.b += 3 * k * lanes_;
-    one.b_code += k * lanes_;
-    one.depth = unit_;
-    lost |= loops_.chain[width_][setup_.alignment](setup_.plan, one);
-    lost |= loops_.join(setup_.plan, addend_, task.chain, panel_size());
-  }
-  return lost;
 }
 
 template <class Real>
 Real* TileChain<Real>::run(std::size_t k0, std::size_t k1) {
-  constexpr Real kNan = std::numeric_limits<Real>::quiet_NaN();
   std::fill_n(a_special_, tile_.rows, std::uint8_t{0});
   std::fill_n(b_special_, panels_ * lanes_, std::uint8_t{0});
   specials_ = false;
   const std::size_t size = panels_ * panel_size();
-  if (setup_.scalar_only) {
-    std::fill_n(chain_, size, kNan);
-    repair(k0, k1);
-    return chain_;
-  }
   std::fill_n(chain_, size, Real{0});
-  bool lost = false;
   for (std::size_t at = k0; at < k1; at += depth_max_) {
     const std::size_t count = std::min(depth_max_, k1 - at);
     depth_ = ceil_div(count, unit_) * unit_;
@@ -338,15 +380,14 @@ Real* TileChain<Real>::run(std::size_t k0, std::size_t k1) {
       for (std::size_t in = 0; in < depth_; in += panel_depth_) {
         const std::size_t depth = std::min(panel_depth_, depth_ - in);
         unpack_panel(panel, at + in, std::min(depth, count - in), depth);
-        lost |= run_panel(panel, in, depth);
+        run_panel(panel, in, depth);
       }
     }
   }
   if (specials_) {
     give_up_specials();
-    lost = true;
+    repair(k0, k1);
   }
-  if (lost) repair(k0, k1);
   return chain_;
 }
 

@@ -26,7 +26,7 @@ struct ChainSetup {
   const Instruction* instruction = nullptr;
   bool double_lanes = false;  ///< whether lanes of fp32 would not be exact
   int alignment = 0;          ///< the model's, as an index of the loops
-  bool scalar_only = false;   ///< whether no lanes are: every output goes through the scalar core
+  bool wide = false;          ///< whether those of fp64 would not be either: wide lanes
   ChainPlan plan;
   SplitPlan split_a{}, split_b{};
   std::vector<std::size_t> order;  ///< place within an instruction -> k; empty where they agree
@@ -122,8 +122,11 @@ class TileChain {
   void unpack_a(std::size_t k0, std::size_t count);
   void unpack_rows(std::size_t row, std::size_t rows, std::size_t k0, std::size_t count);
   void unpack_panel(std::size_t panel, std::size_t k0, std::size_t count, std::size_t depth);
-  bool run_panel(std::size_t panel, std::size_t at, std::size_t depth);
-  bool run_joined(const PanelTask<Real>& task);
+  bool unpack_wide(const GemmOperand& x, std::size_t row, std::size_t k0, std::size_t count,
+                   std::size_t depth, std::size_t stride, double* significands,
+                   std::int64_t* exponents) const;
+  void unpack_wide_panel(std::size_t panel, std::size_t k0, std::size_t count, std::size_t depth);
+  void run_panel(std::size_t panel, std::size_t at, std::size_t depth);
   void give_up_specials();
   void repair(std::size_t k0, std::size_t k1);
   void repair_some(const std::vector<std::size_t>& places, std::size_t k0, std::size_t k1);
@@ -142,8 +145,11 @@ class TileChain {
   Arena arena_;
   std::byte *codes_ = nullptr, *turned_ = nullptr;
   float* values_ = nullptr;
-  Real *a_values_ = nullptr, *b_values_ = nullptr, *chain_ = nullptr, *addend_ = nullptr;
+  Real *a_values_ = nullptr, *b_values_ = nullptr, *chain_ = nullptr;
   Code *a_codes_ = nullptr, *b_codes_ = nullptr;
+  std::optional<WideDecoder> wide_a_, wide_b_;  ///< for wide lanes, and what they give:
+  double *a_significands_ = nullptr, *b_significands_ = nullptr;
+  std::int64_t *a_exponents_ = nullptr, *b_exponents_ = nullptr;
   std::uint8_t *a_special_ = nullptr, *b_special_ = nullptr;  ///< rows and columns to give up
   bool specials_ = false;                                     ///< whether there are any
   std::vector<std::size_t> panel_order_;

@@ -163,7 +163,26 @@ BINADE_INLINE std::ptrdiff_t sign_mask(double x) {
   return __builtin_bit_cast(std::int64_t, x) >> 63;
 }
 
-/// x to the nearest integer, ties to even.
+/// x to the nearest integer, ties to even, whatever the mode.
+#if defined(__AVX512F__)
+template <class L>
+BINADE_INLINE Vector<float> nearest(Vector<float> x) {
+  return (Vector<float>)_mm512_maskz_roundscale_ps(0xffff, (__m512)x, _MM_FROUND_TO_NEAREST_INT);
+}
+template <class L>
+BINADE_INLINE Vector<double> nearest(Vector<double> x) {
+  return (Vector<double>)_mm512_maskz_roundscale_pd(0xff, (__m512d)x, _MM_FROUND_TO_NEAREST_INT);
+}
+#elif defined(__AVX2__)
+template <class L>
+BINADE_INLINE Vector<float> nearest(Vector<float> x) {
+  return (Vector<float>)_mm256_round_ps((__m256)x, _MM_FROUND_TO_NEAREST_INT);
+}
+template <class L>
+BINADE_INLINE Vector<double> nearest(Vector<double> x) {
+  return (Vector<double>)_mm256_round_pd((__m256d)x, _MM_FROUND_TO_NEAREST_INT);
+}
+#else
 template <class L>
 BINADE_INLINE typename L::R nearest(typename L::R x) {
   using R = typename L::R;
@@ -176,6 +195,7 @@ BINADE_INLINE typename L::R nearest(typename L::R x) {
   const I down = (rest < Real{-0.5}) | ((rest == Real{-0.5}) & odd);
   return whole + R(I(one) & up) - R(I(one) & down);
 }
+#endif
 
 /// 2^e for exponents that are normal in Real.
 template <class L>
@@ -191,12 +211,32 @@ BINADE_INLINE typename L::I exponent_of(typename L::R x) {
 /// x rounded once to the result format; x holds the sum exactly.
 template <class L>
 BINADE_INLINE typename L::R round_result(const ChainPlan& p, typename L::R x, bool to_nearest) {
+  using R = typename L::R;
   using Int = typename L::Int;
-  const auto ulp =
-      at_least(exponent_of<L>(x), static_cast<Int>(p.result_emin)) - Int{p.result_mantissa_bits};
-  const auto units = x * power_of_two<L>(-ulp);
+  constexpr Int kOne = Int{1} << L::kMantissa;  // an exponent, where it stands in a pattern
+  const auto exponent = at_least((typename L::I)x & (L::kExponentMask * kOne),
+                                 static_cast<Int>((p.result_emin + L::kBias) * kOne));
+  const auto ulp = exponent - static_cast<Int>(p.result_mantissa_bits * kOne);
+  const auto units = x * (R)(2 * L::kBias * kOne - ulp);
   const auto whole = to_nearest ? nearest<L>(units) : L::truncate(units);
-  return whole * power_of_two<L>(ulp) + typename L::Real{0};  // -0 becomes +0
+  return whole * (R)ulp + typename L::Real{0};  // -0 becomes +0
+}
+
+/// A step's result: infinite beyond the range, and where C was no number before.
+template <class L>
+BINADE_INLINE typename L::R bound_result(const ChainPlan& p, typename L::R c, typename L::R d) {
+  using R = typename L::R;
+  const auto largest = R{} + static_cast<typename L::Real>(p.result_max);
+  const R infinity = R{} + static_cast<typename L::Real>(__builtin_inff());
+  const R bounded = d > largest ? infinity : d < -largest ? -infinity : d;
+  return magnitude<L>(c) < infinity ? bounded : c;
+}
+/// AddendRule::kAddedLast: the chain of an instruction and its C, to nearest even.
+template <class L>
+BINADE_INLINE typename L::R join_result(const ChainPlan& p, typename L::R c,
+                                        typename L::R chain) {
+  const auto sum = c + chain, d = round_result<L>(p, sum, true);
+  return p.bounded ? d : bound_result<L>(p, sum, d);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "binade/emulation/gemm.hpp"
 #include "binade/emulation/instructions.hpp"
@@ -19,6 +20,23 @@ namespace {
 
 constexpr const char* kLimit = "eigen-sgemm";
 constexpr const char* kRows = "dot-rows";  ///< not a profile: rows of A against rows of B, by dot
+
+/// Model cards beside the wgmma instruction of a format: what no lane of floating point holds.
+struct Card {
+  const char* name;
+  void (*change)(Instruction&);
+};
+constexpr Card kCards[] = {
+    {"card-wide", [](Instruction& i) { i.model.alignment_fraction_bits = 48; }},
+    {"card-normalised",
+     [](Instruction& i) { i.model.normalize_products = i.model.zeros_join_maximum = true; }},
+    {"card-one-product",
+     [](Instruction& i) {
+       i.k = i.model.step_k = 1;
+       i.model.normalize_products = i.model.zeros_join_maximum = true;
+       i.model.result_rounding = Rounding::kNearestEven;
+     }},
+};
 
 /// The operands of one shape: random numbers in fp32 and in codes.
 struct Operands {
@@ -76,11 +94,15 @@ struct Work {
   double products;
 };
 
+const Instruction& wgmma(FloatFormat f) {
+  const std::string type = f == Fp16::format ? "f16" : format_name(f);
+  return find_instruction("hopper.wgmma.f32." + type + "." + type);
+}
+
 /// Rows of A against as many rows of B, each pair once.
 Work rows_of_dots(const Operands& x, GemmShape s, FloatFormat f, int threads,
                   std::vector<float>& d) {
-  const std::string type = f == Fp16::format ? "f16" : format_name(f);
-  const Instruction& i = find_instruction("hopper.wgmma.f32." + type + "." + type);
+  const Instruction& i = wgmma(f);
   const std::size_t rows = std::min(s.m, s.n);
   return {[&x, &i, s, rows, threads, &d, zeros = std::vector<float>(rows)] {
             dot(i, x.a_codes.data(), x.b_codes.data(), zeros.data(), d.data(), rows, s.k, threads);
@@ -91,10 +113,15 @@ Work rows_of_dots(const Operands& x, GemmShape s, FloatFormat f, int threads,
 Work emulated(const std::string& name, const Operands& x, GemmShape s, FloatFormat f, int threads,
               std::vector<float>& d) {
   if (name == kRows) return rows_of_dots(x, s, f, threads, d);
-  const GemmProfile& profile = find_gemm_profile(name);
-  return {[&x, &profile, s, threads, f, &d] {
+  std::optional<Instruction> card;
+  for (const Card& c : kCards) {
+    if (c.name == name) c.change(card.emplace(wgmma(f)));
+  }
+  const GemmProfile& profile = find_gemm_profile(card ? "cublaslt-fast" : name);
+  return {[&x, &profile, card, s, threads, f, &d] {
             GemmOptions options;
             options.threads = threads;
+            if (card) options.instruction = &*card;
             gemm(profile, {f, x.a_codes.data(), s.m}, {f, x.b_codes.data(), s.n}, s.k, kFp32Format,
                  d.data(), options);
           },
@@ -176,9 +203,13 @@ Experiment emulation_throughput() {
   e.source = "this project; the limit is Eigen's sgemm";
   e.parameters = {
       {"profiles",
-       "cublaslt-fast,cublaslt,deepgemm,dot-rows",
-       "cublaslt-fast,deepgemm",
-       "GEMM profiles, or dot-rows: the wgmma instruction on pairs of rows",
+       "cublaslt-fast,cublaslt,deepgemm,dot-rows,card-wide,card-normalised",
+       "cublaslt-fast,deepgemm,card-normalised",
+       "GEMM profiles; dot-rows: the wgmma instruction on pairs of rows; or model cards, a chain "
+       "of "
+       "that instruction with F = 48 (card-wide), with products normalised and zeros counted in "
+       "the "
+       "maximum (card-normalised), or this in steps of one product, to nearest (card-one-product)",
        {}},
       {"shapes", "1024x1024x1024,16x16x64", "16x32x128,1x8x64", "M x N x K of the products", {}},
       {"formats", "e4m3,e5m2,bf16", "e4m3", "element formats of A and B", {}},
@@ -188,7 +219,7 @@ Experiment emulation_throughput() {
       seed_parameter(),
   };
   e.columns = {
-      {"profile", "", "GEMM profile, dot-rows, or eigen-sgemm"},
+      {"profile", "", "GEMM profile, dot-rows, a card, or eigen-sgemm"},
       {"format", "", "element format of A and B"},
       {"shape", "", "M x N x K"},
       {"m", "", "rows of A"},

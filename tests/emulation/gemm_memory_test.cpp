@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "binade/emulation/gemm.hpp"
+#include "binade/emulation/instructions.hpp"
 #include "binade/formats/catalog.hpp"
 #include "catch.hpp"
 
@@ -41,12 +42,13 @@ void operator delete(void* p, std::size_t, std::align_val_t a) noexcept { give(p
 
 TEST_CASE("a GEMM's scratch stays below twice its operands, and does not grow with them") {
   const auto scratch = [](const char* profile, FloatFormat f, std::size_t side, std::size_t k,
-                          int threads) {
+                          int threads, const Instruction* instruction = nullptr) {
     const std::size_t width = static_cast<std::size_t>(f.container_bits()) / 8;
     std::vector<std::uint8_t> a(side * k * width, 0x28), b(side * k * width, 0x29);
     std::vector<float> d(side * side);
     GemmOptions options;
     options.threads = threads;
+    options.instruction = instruction;
     const std::size_t before = held;
     most = before;
     gemm(find_gemm_profile(profile), {f, a.data(), side}, {f, b.data(), side}, k, kFp32Format,
@@ -61,4 +63,8 @@ TEST_CASE("a GEMM's scratch stays below twice its operands, and does not grow wi
     CHECK(scratch(profile, E4M3::format, 512, 4096, 1) <=
           scratch(profile, E4M3::format, 512, 1024, 1));
   }
+  const Instruction& wide = find_instruction("reference.wide.e4m3.e4m3");
+  CHECK(scratch("cublaslt-fast", E4M3::format, 1024, 1024, 2, &wide) <= 2 * (2 << 20));
+  CHECK(scratch("cublaslt-fast", E4M3::format, 512, 4096, 1, &wide) <=
+        scratch("cublaslt-fast", E4M3::format, 512, 1024, 1, &wide));
 }

@@ -10,13 +10,14 @@ using namespace binade::experiments;
 
 TEST_CASE("every profile, shape, ISA and thread count has its row, and a limit beside it") {
   const Isa before = isa();
-  const Result r = run_with("emulation_throughput", {{"profiles", "cublaslt-fast,dot-rows"},
-                                                     {"formats", "e4m3"},
-                                                     {"shapes", "16x32x128,3x40x64"},
-                                                     {"threads_list", "1,2"},
-                                                     {"repeats", "3"}});
+  const Result r =
+      run_with("emulation_throughput", {{"profiles", "cublaslt-fast,dot-rows,card-wide"},
+                                        {"formats", "e4m3"},
+                                        {"shapes", "16x32x128,3x40x64"},
+                                        {"threads_list", "1,2"},
+                                        {"repeats", "3"}});
   CHECK(isa() == before);  // the ISA in force comes back
-  REQUIRE(r.table.rows.size() == 3 * 2 * 2 * supported_isas().size());
+  REQUIRE(r.table.rows.size() == 4 * 2 * 2 * supported_isas().size());
   std::set<std::string> seen;
   for (std::size_t i = 0; i < r.table.rows.size(); ++i) {
     seen.insert(r.text(i, "profile") + r.text(i, "shape") + r.text(i, "isa") +
