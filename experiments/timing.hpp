@@ -7,6 +7,9 @@
 #include <cstddef>
 #include <ctime>
 #include <functional>
+#include <numeric>
+#include <random>
+#include <utility>
 #include <vector>
 
 #include "binade/formats/isa.hpp"
@@ -43,8 +46,8 @@ inline double now(bool several_threads) {
   return std::chrono::duration<double>(t).count();
 }
 
-/// Every trial in turn, then all of them again: what slows the machine down meets all alike. The
-/// ISA in force comes back.
+/// Every trial once, then all of them again in another order: what slows the machine down meets all
+/// alike, and none always pays for what the same one left in the caches. The ISA in force comes back.
 template <typename Trial>  // has Timed's members
 void time_interleaved(std::vector<Trial>& trials, std::size_t repeats, const Arguments& arguments) {
   struct RestoreIsa {
@@ -52,8 +55,13 @@ void time_interleaved(std::vector<Trial>& trials, std::size_t repeats, const Arg
     ~RestoreIsa() { set_isa(before); }
   } restore;
   Progress progress{arguments, (repeats + 1) * trials.size()};
+  std::vector<std::size_t> order(trials.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::mt19937 random;  // the same orders in each run
   for (std::size_t repeat = 0; repeat <= repeats; ++repeat) {
-    for (Trial& trial : trials) {
+    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+    for (const std::size_t at : order) {
+      Trial& trial = trials[at];
       set_isa(trial.isa);
       const double start = now(trial.several_threads);
       trial.run();
