@@ -28,7 +28,7 @@ def draw_shape(axis, data, shape, profiles, runs, colors):
                           xytext=(4, 0), textcoords="offset points", va="center", fontsize=7.5,
                           color=FAINT)
     axis.set_yticks(range(len(profiles)), profiles)
-    axis.set_ylim(len(profiles) - 0.4, -0.6)
+    axis.set_ylim(len(profiles) + 0.4, -0.6)  # room for the legend
     axis.set_xscale("log")
     axis.set_xlabel("G multiply-accumulates/s")
     axis.set_title(f"{shape} (M x N x K)")
@@ -47,7 +47,7 @@ def draw(data):
         sharey=True, squeeze=False)
     for axis, shape in zip(axes[0], shapes):
         draw_shape(axis, data, shape, profiles, runs, COLORS * 3)
-    axes[0, -1].legend(frameon=False, fontsize=8.5, loc="lower right")
+    axes[0, -1].legend(frameon=False, fontsize=8.5, loc="lower right", ncols=2)
     return fig
 
 
