@@ -2,12 +2,12 @@
 //
 // Blocks of one row go in panels of 8 KiB, which stay in the first level. What is asked for ahead,
 // two panels on, is asked for while a panel is cast: the measuring takes a sixth of the time, and
-// as many lines at once would wait for each other. Their codes go past the caches.
+// as many lines at once would wait for each other. Codes go past the caches.
 //
 // Of taller blocks a whole row is measured before any of it is cast, from the second or third
 // level. The next row of blocks is measured meanwhile, one row of the matrix for each that is cast,
 // so that reading from memory and the rest overlap. Narrower panels do not pay, for short pieces of
-// rows defeat the prefetching; nor does writing past the caches, while the source comes from them.
+// rows defeat the prefetching. Codes go past the caches here too, and leave them to the source.
 //
 // The amaxes and factors are those of one row of blocks: arrays for the whole grid cost a sixth of
 // the time, for their pages.
@@ -52,7 +52,7 @@ class FusedQuantizer {
         run_flat(first, last, blocks, past_caches);
       } else {
         for (std::size_t b = 0; b < grid_.grid_cols; b += blocks) {
-          run_tall(first, last, {b, std::min(grid_.grid_cols, b + blocks)});
+          run_tall(first, last, {b, std::min(grid_.grid_cols, b + blocks)}, past_caches);
         }
       }
     });
@@ -81,9 +81,10 @@ class FusedQuantizer {
     loops_.finish(stream);
   }
 
-  void run_tall(std::size_t first, std::size_t last, Panel panel) {
+  void run_tall(std::size_t first, std::size_t last, Panel panel, bool past_caches) {
     std::vector<std::uint32_t> amax(grid_.grid_cols), next(grid_.grid_cols);
     std::vector<float> factors(grid_.grid_cols);
+    CodeStream stream;
     const auto row_of = [&](std::size_t g) { return std::min(grid_.rows, g * grid_.block_rows); };
     std::size_t measured = row_of(first);
     for (; first < last && measured < row_of(first + 1); ++measured) {
@@ -96,9 +97,10 @@ class FusedQuantizer {
       const std::size_t end = row_of(std::min(last, g + 2));
       for (std::size_t r = row_of(g); r < row_of(g + 1); ++r) {
         if (measured < end) measure(measured++, panel, kTallAhead, next.data());
-        cast(r, panel, kTallAhead, factors.data(), nullptr);
+        cast(r, panel, kTallAhead, factors.data(), past_caches ? &stream : nullptr);
       }
     }
+    loops_.finish(stream);
   }
 
   /// Of one row of the matrix.

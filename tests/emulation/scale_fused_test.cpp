@@ -135,26 +135,31 @@ TEST_CASE("scales in lanes are those of the scalar rule, for every amax of inter
 }
 
 TEST_CASE("codes of a large matrix, which go past the caches, are those of its parts") {
-  constexpr std::size_t kRows = 1100, kCols = 4096, kPart = 100;  // 13 MB and 22 MB
-  const auto x = wild_matrix(kRows, kCols, 7);
-  std::vector<std::uint16_t> bf16(2 * x.size());
-  cast(kFp32Format, x.data(), Bf16::format, bf16.data(), x.size(), kIeeeRules);
-  std::copy(bf16.begin(), bf16.begin() + std::ptrdiff_t(x.size()),
-            bf16.begin() + std::ptrdiff_t(x.size()));
-  const ScaleRecipe& recipe = find_scale_recipe("deepseek-v3");
-  for (const bool wide : {true, false}) {
-    const std::size_t rows = wide ? kRows : 2 * kRows, bytes = wide ? 4 : 2;
-    const FloatFormat from = wide ? kFp32Format : Bf16::format;
-    const void* data = wide ? static_cast<const void*>(x.data()) : bf16.data();
-    for (const int threads : {1, 2, 3}) {
-      const Quantized all = quantize(from, data, rows, kCols, recipe, {1, 128}, ScaleType::kFp32,
-                                     E4M3::format, threads);
-      for (std::size_t r = 0; r < rows; r += kPart) {
-        const Quantized part =
-            quantize(from, static_cast<const std::byte*>(data) + r * kCols * bytes, kPart, kCols,
-                     recipe, {1, 128}, ScaleType::kFp32, E4M3::format, 1);
-        CAPTURE(wide, threads, r);
-        REQUIRE(std::memcmp(all.codes.data() + r * kCols, part.codes.data(), kPart * kCols) == 0);
+  struct Shape {
+    std::size_t rows, cols;
+  };
+  constexpr std::size_t kPart = 128;
+  for (const Shape shape : {Shape{1400, 4096}, Shape{350, 16512}}) {  // the second in two panels
+    const auto x = wild_matrix(shape.rows, shape.cols, 7);
+    std::vector<std::uint16_t> bf16(x.size());
+    cast(kFp32Format, x.data(), Bf16::format, bf16.data(), x.size(), kIeeeRules);
+    const ScaleRecipe& recipe = find_scale_recipe("deepseek-v3");
+    for (const bool wide : {true, false}) {
+      const FloatFormat from = wide ? kFp32Format : Bf16::format;
+      const void* data = wide ? static_cast<const void*>(x.data()) : bf16.data();
+      for (const Granularity granularity : {Granularity{1, 128}, Granularity{128, 128}}) {
+        for (const int threads : {1, 3}) {
+          const Quantized all = quantize(from, data, shape.rows, shape.cols, recipe, granularity,
+                                         ScaleType::kFp32, E4M3::format, threads);
+          for (std::size_t r = 0; r < shape.rows; r += kPart) {
+            const std::size_t rows = std::min(kPart, shape.rows - r), at = r * shape.cols;
+            const Quantized part =
+                quantize(from, static_cast<const std::byte*>(data) + at * (wide ? 4 : 2), rows,
+                         shape.cols, recipe, granularity, ScaleType::kFp32, E4M3::format, 1);
+            CAPTURE(shape.cols, wide, granularity.rows, threads, r);
+            REQUIRE(std::memcmp(all.codes.data() + at, part.codes.data(), rows * shape.cols) == 0);
+          }
+        }
       }
     }
   }
