@@ -2,6 +2,7 @@
 #include "binade/cuda/device.hpp"
 #include "binade/cuda/memory.hpp"
 #include "check.cuh"
+#include "multiprocessors.cuh"
 
 namespace binade::cuda {
 namespace {
@@ -35,7 +36,7 @@ __global__ __launch_bounds__(kThreads) void multiply_add_kernel(Real* out, Real 
 
 template <class Real>
 std::vector<double> rates(std::size_t repeats) {
-  const auto blocks = static_cast<unsigned>(4 * devices().front().multiprocessors);
+  const auto blocks = static_cast<unsigned>(4 * multiprocessors());
   DeviceArray out(std::size_t{blocks} * kThreads * sizeof(Real));
   std::vector<double> rates = time_launches(
       [&](std::size_t) {

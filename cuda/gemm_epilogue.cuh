@@ -24,10 +24,8 @@ class Epilogue {
         scales_(shared.row_scales(warpgroup)),
         warpgroup_(warpgroup),
         lane_(static_cast<int>(threadIdx.x) % 32) {
-    const DeviceScales &sa = args.scale_a, &sb = args.scale_b;
-    if (args.scaling == GemmScaling::kTensor && (sa.data != nullptr || sb.data != nullptr)) {
-      scale_ = (sa.data == nullptr ? 1.0f : __ldg(sa.data)) *
-               (sb.data == nullptr ? 1.0f : __ldg(sb.data));
+    if (args.scaling == GemmScaling::kTensor) {
+      scale_ = __ldg(first_scale(args.scale_a, 0)) * __ldg(first_scale(args.scale_b, 0));
     }
   }
 
@@ -40,11 +38,7 @@ class Epilogue {
       const bool of_row = i < kScaleRows;
       const DeviceScales& scales = of_row ? args_.scale_a : args_.scale_b;
       const int at = of_row ? min(row + i, args_.m - 1) : min(col + i - kScaleRows, args_.n - 1);
-      if (scales.data == nullptr) {
-        scales_[i] = 1.0f;
-      } else {
-        ptx::copy_async_word(scales_ + i, scales.data + at * scales.row_stride);
-      }
+      ptx::copy_async_word(scales_ + i, first_scale(scales, at));
     }
     ptx::copy_async_commit();
   }

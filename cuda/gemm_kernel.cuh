@@ -34,9 +34,7 @@ class PromotionScales {
   __device__ void take(int block) {
     if (!scaled()) return;
     if (block % kScaleChunk == 0) {
-      const std::uint32_t full = ptx::shared_address(shared_.scales_full(slot_.at));
-      while (!ptx::mbarrier_try_wait(full, slot_.parity)) {
-      }
+      ptx::mbarrier_wait(ptx::shared_address(shared_.scales_full(slot_.at)), slot_.parity);
     }
     const float* scales = shared_.block_scales(slot_.at, block);
 #pragma unroll
@@ -116,9 +114,7 @@ class Consumer {
   using Sums = float[Tile::kCols / 2];
 
   __device__ void wait_full() const {
-    const std::uint32_t barrier = full_ + stage_.at * sizeof(ptx::Barrier);
-    while (!ptx::mbarrier_try_wait(barrier, stage_.parity)) {
-    }
+    ptx::mbarrier_wait(full_ + stage_.at * sizeof(ptx::Barrier), stage_.parity);
   }
 
   /// This warp has read the stage: tells the producers that write to it.

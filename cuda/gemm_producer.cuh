@@ -12,8 +12,7 @@ namespace binade::cuda {
 /// Until what lies at the barrier's place has been read.
 template <int kCount>
 __device__ void wait_empty(const ptx::Barrier* barrier, const RingPlace<kCount>& place) {
-  while (!ptx::mbarrier_try_wait(ptx::shared_address(barrier), place.parity ^ 1)) {
-  }
+  ptx::mbarrier_wait(ptx::shared_address(barrier), place.parity ^ 1);
 }
 
 /// One thread.
@@ -46,13 +45,6 @@ __device__ void produce(const GemmArguments& args, const GemmShared<Tile>& share
       }
     }
   }
-}
-
-/// What a scale that is not there is read from.
-__device__ constexpr float kOne = 1.0f;
-
-__device__ __forceinline__ const float* first_scale(const DeviceScales& scales, int row) {
-  return scales.data == nullptr ? &kOne : scales.data + row * scales.row_stride;
 }
 
 /// One warp: chunks of scales, each lane rows of A 32 apart and perhaps a block of columns. A chunk

@@ -29,10 +29,18 @@ struct GemmArguments {
   bool d_mapped;  ///< the copy engine can write D
 };
 
+/// What a scale that is not there is read from.
+__device__ constexpr float kOne = 1.0f;
+
+/// Where a row's scale, or its first along K, lies.
+__device__ __forceinline__ const float* first_scale(const DeviceScales& scales, int row) {
+  return scales.data == nullptr ? &kOne : scales.data + row * scales.row_stride;
+}
+
 constexpr int kBlockK = 128;  ///< bytes of a row that a stage holds: the widest swizzle
 constexpr int kRowsOfWarpgroup = 64;
-constexpr int kBoxBytes = 16 * 128;          ///< of D, in which a warp writes it: 16 rows
-constexpr int kSharedBytes = 232448;         ///< of a block on sm_90
+constexpr int kBoxBytes = 16 * 128;   ///< of D, in which a warp writes it: 16 rows
+constexpr int kSharedBytes = 232448;  ///< of a block on sm_90
 constexpr int kBarrierBytes = 512;
 constexpr int kScaleChunk = 4;  ///< blocks of K whose scales come together
 constexpr int kScaleSlots = 4;  ///< such chunks in shared memory

@@ -8,12 +8,9 @@
 
 #include "binade/emulation/block_scale.hpp"
 #include "block_scale_kernels.hpp"
+#include "block_scale_shape.hpp"
 
 namespace binade::detail {
-
-inline std::size_t bytes_of(FloatFormat f) {
-  return static_cast<std::size_t>(f.container_bits()) / 8;
-}
 
 /// The matrix as fp32: a view where it is fp32, decoded chunk by chunk elsewhere.
 struct QuantizeSource {

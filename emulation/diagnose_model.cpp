@@ -14,8 +14,6 @@ namespace {
 
 constexpr auto kNothing = static_cast<std::size_t>(-1);
 
-std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
-
 /// One operand as a departure reads it.
 struct Side {
   const GemmOperand& x;

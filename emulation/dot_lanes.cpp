@@ -12,9 +12,6 @@ namespace {
 
 constexpr std::size_t kDepth = 32;
 
-std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
-std::size_t round_up(std::size_t x, std::size_t unit) { return ceil_div(x, unit) * unit; }
-
 bool lanes_are_exact(const Instruction& i, const ChainSetup& s) {
   return !s.double_lanes && s.order.empty() && s.plan.bounded && s.plan.flat &&
          !s.plan.added_last && !s.plan.normalizes && i.c == kFp32Format &&

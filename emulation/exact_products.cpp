@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "binade/formats/catalog.hpp"
+#include "block_scale_shape.hpp"
 #include "gemm_tiles.hpp"
 
 namespace binade::detail {
@@ -20,8 +21,6 @@ constexpr std::size_t kSide =
     64;                       ///< of a tile: each of its outputs may need an ExactSum of 752 bytes
 constexpr int kReach = 1100;  ///< of exponents: with two fp32 scales, within an ExactSum
 using Sink = std::function<void(std::size_t, std::size_t, ExactProduct)>;
-
-std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
 
 Unpacked element(const GemmOperand& x, std::size_t index) {
   std::uint64_t word = 0;

@@ -16,9 +16,6 @@ constexpr std::size_t kDepth = 128;      ///< K elements of A decoded at once
 constexpr std::size_t kPanelDepth = 32;  ///< of B: a panel takes at most 26 KiB and stays in L1
 constexpr std::size_t kBlockRows = 16;   ///< rows of A decoded in one call
 
-std::size_t round_up(std::size_t x, std::size_t unit) { return ceil_div(x, unit) * unit; }
-std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
-
 /// Whether a step's sum of products and C stays below 2^bits units: see gemm_kernels.hpp.
 bool sum_fits(const DotModel& m, int bits) {
   return bits > m.alignment_fraction_bits &&

@@ -4,6 +4,7 @@
 
 #include "binade/emulation/dot_step.hpp"
 #include "binade/formats/visit.hpp"
+#include "block_scale_shape.hpp"
 
 namespace binade::detail {
 namespace {
@@ -49,7 +50,7 @@ bool WideDecoder::run(const std::byte* codes, std::size_t count, std::size_t str
     for (std::size_t i = 0; i < count; ++i) put(i, table_[static_cast<std::size_t>(codes[i])]);
   } else {
     const auto all = [&](FloatFormat f) __attribute__((always_inline)) {
-      const auto bytes = static_cast<std::size_t>(f.container_bits()) / 8;
+      const std::size_t bytes = bytes_of(f);
       for (std::size_t i = 0; i < count; ++i) {
         std::uint64_t word = 0;
         std::memcpy(&word, codes + i * bytes, bytes);  // little-endian, as all supported hosts

@@ -9,6 +9,7 @@
 
 #include "binade/formats/cast.hpp"
 #include "binade/formats/catalog.hpp"
+#include "block_scale_shape.hpp"
 #include "probe_features.hpp"
 #include "probe_vectors.hpp"
 
@@ -192,8 +193,8 @@ void check_target(const ProbeTarget& target) {
 DotFunction rows_of_gemm(GemmFunction gemm, FloatFormat a, FloatFormat b, FloatFormat c,
                          std::size_t side) {
   if (side == 0) throw std::invalid_argument("rows_of_gemm: side is 0, expected at least 1");
-  const auto bytes = [](FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; };
-  return [gemm = std::move(gemm), side, a_bytes = bytes(a), b_bytes = bytes(b), c_bytes = bytes(c)](
+  return [gemm = std::move(gemm), side, a_bytes = detail::bytes_of(a), b_bytes = detail::bytes_of(b),
+          c_bytes = detail::bytes_of(c)](
              const void* a_rows, const void* b_rows, const void* c_rows, void* d_rows,
              std::size_t rows, std::size_t k) {
     std::vector<unsigned char> c_square, d_square;
@@ -231,8 +232,8 @@ void promoted_dot(const Instruction& instruction, int interval, const void* a, c
                                 format_name(instruction.c));
   }
   const auto chunk = static_cast<std::size_t>(interval);
-  const auto bytes = [](FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; };
-  const std::size_t a_bytes = bytes(instruction.a), b_bytes = bytes(instruction.b);
+  const std::size_t a_bytes = detail::bytes_of(instruction.a),
+                    b_bytes = detail::bytes_of(instruction.b);
   const auto* a_codes = static_cast<const unsigned char*>(a);
   const auto* b_codes = static_cast<const unsigned char*>(b);
   std::vector<float> sum(rows), chain(rows);

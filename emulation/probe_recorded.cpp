@@ -3,11 +3,13 @@
 #include <stdexcept>
 
 #include "binade/emulation/probe.hpp"
+#include "block_scale_shape.hpp"
 #include "probe_judge.hpp"
 
 namespace binade {
 namespace {
 
+using detail::bytes_of;
 using detail::Card;
 using detail::ProbeData;
 using detail::ProbeRows;
@@ -15,7 +17,6 @@ using detail::ProbeRows;
 void load_recorded(const RecordedRows& recorded, const ProbeTarget& target, ProbeData& fit,
                    ProbeData& held_out) {
   const bool split = recorded.rows >= 16;
-  const auto bytes = [](FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; };
   fit.emplace_back("fitted", target, recorded.k);
   held_out.emplace_back(split ? "held out" : "fitted", target, recorded.k);
   const auto copy = [](std::vector<unsigned char>& to, const void* from, std::size_t row,
@@ -27,14 +28,14 @@ void load_recorded(const RecordedRows& recorded, const ProbeTarget& target, Prob
     for (ProbeRows* r : {&fit.front(), &held_out.front()}) {
       if (split && (r == &held_out.front()) != (row % 4 == 3)) continue;
       ++r->rows;
-      copy(r->a_codes, recorded.a_codes, row, recorded.k * bytes(recorded.a));
-      copy(r->b_codes, recorded.b_codes, row, recorded.k * bytes(recorded.b));
+      copy(r->a_codes, recorded.a_codes, row, recorded.k * bytes_of(recorded.a));
+      copy(r->b_codes, recorded.b_codes, row, recorded.k * bytes_of(recorded.b));
       if (recorded.c_codes != nullptr) {
-        copy(r->c_codes, recorded.c_codes, row, bytes(recorded.c));
+        copy(r->c_codes, recorded.c_codes, row, bytes_of(recorded.c));
       } else {
-        r->c_codes.resize(r->rows * bytes(recorded.c));
+        r->c_codes.resize(r->rows * bytes_of(recorded.c));
       }
-      copy(r->d_codes, recorded.d_codes, row, bytes(recorded.c));
+      copy(r->d_codes, recorded.d_codes, row, bytes_of(recorded.c));
     }
   }
   fit.front().decode();

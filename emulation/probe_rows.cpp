@@ -7,11 +7,10 @@
 
 #include "binade/formats/cast.hpp"
 #include "binade/formats/catalog.hpp"
+#include "block_scale_shape.hpp"
 
 namespace binade::detail {
 namespace {
-
-std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
 
 void store_code(FloatFormat f, unsigned char* codes, std::size_t index, std::uint64_t code) {
   const std::uint64_t word = container_of_code(f, code);

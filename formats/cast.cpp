@@ -249,6 +249,25 @@ void check_embeds_in_fp32(FloatFormat f) {
   }
 }
 
+/// Codes of 8 bits and fewer by a table of their values, where the instruction set has a loop for
+/// it and the array is long enough to pay for the table.
+bool decode_by_table(FloatFormat f, const void* codes, std::span<float> values) {
+  constexpr std::size_t kCodes = 256;
+  const CastKernels& k = detail::cast_kernels();
+  if (k.table32 == nullptr || f.container_bits() != 8 || values.size() < 2 * kCodes) return false;
+  std::uint8_t all[kCodes];
+  for (std::size_t i = 0; i < kCodes; ++i) all[i] = static_cast<std::uint8_t>(i);
+  alignas(64) float table[kCodes];
+  k.decode32[0](all, table, kCodes, f, false);
+  bool done = true;
+  lines_of(k, values.size(), values.size(), values.data(), sizeof(float),
+           [&](std::size_t first, std::size_t n, bool past_caches) {
+             done = done && k.table32(table, static_cast<const std::byte*>(codes) + first,
+                                      values.data() + first, n, past_caches);
+           });
+  return done;
+}
+
 /// Whether a cast does what decode does: nothing is rounded, infinity and NaN stay what they are.
 bool is_decode(FloatFormat from, FloatFormat to, const void* target, CastRules rules) {
   return to == kFp32Format && from != kFp32Format && embeds_in(from, to) &&
@@ -334,29 +353,6 @@ void round_to(FloatFormat f, std::span<const float> x, std::span<float> rounded,
     decode(f, codes, rounded.subspan(at, n));
   }
 }
-
-namespace {
-
-/// Codes of 8 bits and fewer by a table of their values, where the instruction set has a loop for
-/// it and the array is long enough to pay for the table.
-bool decode_by_table(FloatFormat f, const void* codes, std::span<float> values) {
-  constexpr std::size_t kCodes = 256;
-  const CastKernels& k = detail::cast_kernels();
-  if (k.table32 == nullptr || f.container_bits() != 8 || values.size() < 2 * kCodes) return false;
-  std::uint8_t all[kCodes];
-  for (std::size_t i = 0; i < kCodes; ++i) all[i] = static_cast<std::uint8_t>(i);
-  alignas(64) float table[kCodes];
-  k.decode32[0](all, table, kCodes, f, false);
-  bool done = true;
-  lines_of(k, values.size(), values.size(), values.data(), sizeof(float),
-           [&](std::size_t first, std::size_t n, bool past_caches) {
-             done = done && k.table32(table, static_cast<const std::byte*>(codes) + first,
-                                      values.data() + first, n, past_caches);
-           });
-  return done;
-}
-
-}  // namespace
 
 void decode(FloatFormat f, const void* codes, std::span<float> values) {
   check_embeds_in_fp32(f);
