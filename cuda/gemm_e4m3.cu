@@ -8,10 +8,10 @@ using enum Overlap;
 
 /// 64 kConsumers rows; see GemmTile for the rest.
 template <int kConsumers, int kCols, int kChains, Overlap kOverlap = kNone, int kClusterRows = 1,
-          int kClusterCols = 1, bool kBlockScales = true>
+          int kClusterCols = 1>
 GemmVariant tile(double share) {
   return gemm_variant<GemmTile<E4M3, E4M3, kConsumers, kCols, kChains, kOverlap, kClusterRows,
-                               kClusterCols, kBlockScales>>(share);
+                               kClusterCols>>(share);
 }
 
 }  // namespace
@@ -19,21 +19,23 @@ GemmVariant tile(double share) {
 const std::vector<GemmVariant>& gemm_variants_e4m3() {
   static const std::vector<GemmVariant> variants = {
       // one chain over all of K
-      tile<2, 256, 0, kNone, 2>(0.73),
-      tile<2, 176, 0, kTiles, 2>(0.75),
-      tile<2, 192, 0, kTiles, 2>(0.74),
+      tile<2, 256, 0, kNone, 2>(0.68),
+      tile<2, 176, 0, kTiles, 2>(0.72),
+      tile<2, 192, 0, kTiles, 2>(0.75),
       tile<1, 56, 0, kNone, 1, 2>(0.33),
       // promoted every 128, or every few 128
-      tile<2, 192, 1, kNone, 2>(0.65),
-      tile<2, 128, 1, kTurns, 2, 1, false>(0.63),
-      tile<1, 56, 1, kTurns, 1, 2>(0.31),
-      tile<1, 56, 1, kNone, 1, 2>(0.29),
+      tile<2, 192, 1, kNone, 2>(0.78),
+      tile<2, 176, 1, kNone, 2>(0.75),
+      tile<2, 128, 1, kTurns, 2>(0.74),
+      tile<1, 64, 1, kTurns, 1, 2>(0.31),
+      tile<1, 56, 1, kTurns, 1, 2>(0.33),
+      tile<1, 56, 1, kNone, 1, 2>(0.32),
       // promoted every 64
-      tile<2, 144, 2, kTurns, 2>(0.55),
-      tile<2, 128, 2, kTurns, 2>(0.53),
+      tile<2, 144, 2, kTurns, 2>(0.62),
+      tile<2, 128, 2, kTurns, 2>(0.58),
       // promoted every 32
-      tile<2, 144, 4, kTurns, 2>(0.47),
-      tile<2, 128, 4, kTurns, 2>(0.40),
+      tile<2, 144, 4, kTurns, 2>(0.50),
+      tile<2, 128, 4, kTurns, 2>(0.45),
   };
   return variants;
 }

@@ -109,7 +109,6 @@ class Epilogue {
   /// 16 rows of up to 128 bytes through shared memory.
   template <bool kBf16, int kGroups>
   __device__ void store_box(const float* sums, const CUtensorMap& map, int row, int col) {
-    if (row >= args_.m || col >= args_.n) return;
     unsigned char* box = staging_ + next_box_ * kBoxBytes;
     next_box_ = next_box_ + 1 == Tile::kBoxes ? 0 : next_box_ + 1;
     if (lane_ == 0) ptx::tma_store_wait_read<Tile::kBoxes - 1>();
@@ -122,6 +121,8 @@ class Epilogue {
     }
     ptx::async_proxy_fence();
     __syncwarp();
+    // No early return for a box beyond D: the copy engine leaves it out, and a branch that ptxas
+    // cannot prove to be the same for the whole warp takes the loop over K its uniform registers.
     if (lane_ == 0) {
       ptx::tma_store(&map, box, col, row);
       ptx::tma_store_commit();

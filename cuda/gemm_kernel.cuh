@@ -7,6 +7,8 @@
 // nor the cluster is part of it.
 #pragma once
 
+#include <utility>
+
 #include "gemm_epilogue.cuh"
 #include "gemm_producer.cuh"
 #include "ptx/registers.cuh"
@@ -22,41 +24,59 @@ class PromotionScales {
   /// row: of this thread's first number, in the tile.
   __device__ PromotionScales(const GemmArguments& args, const GemmShared<Tile>& shared, int row)
       : scaled_(Tile::kTakesBlockScales && args.scaling == GemmScaling::kBlock),
-        last_(args.k_blocks - 1),
         row_(row),
+        lane_(static_cast<int>(threadIdx.x) % 32),
         shared_(shared) {
     ptx::keep(scaled_);
+    ptx::keep(lane_);
   }
 
   __device__ bool scaled() const { return Tile::kTakesBlockScales && scaled_; }
 
-  /// Takes the factors of a block; they are asked for in ascending order.
-  __device__ void take(int block) {
+  /// Sends for the factors of a block: of each in ascending order, by whole warps.
+  __device__ void fetch(int block) {
     if (!scaled()) return;
-    if (block % kScaleChunk == 0) {
+    const int in_chunk = block % kScaleChunk;
+    if (in_chunk == 0) {
       ptx::mbarrier_wait(ptx::shared_address(shared_.scales_full(slot_.at)), slot_.parity);
     }
-    const float* scales = shared_.block_scales(slot_.at, block);
+    const float* scales = shared_.block_scales(slot_.at, in_chunk) + row_;
 #pragma unroll
     for (int span = 0; span < Tile::kScaleSpan; ++span) {
-      const float sb = scales[Tile::kRows + span];
-      factors_[span][0] = scales[row_] * sb;
-      factors_[span][1] = scales[row_ + 8] * sb;
+      fetched_[span][0] = scales[span * Tile::kRows];
+      fetched_[span][1] = scales[span * Tile::kRows + 8];
     }
-    if (block % kScaleChunk == kScaleChunk - 1 || block == last_) {
-      ptx::mbarrier_arrive(shared_.scales_empty(slot_.at));
-      slot_.advance();
+    if (in_chunk == kScaleChunk - 1) release();
+  }
+
+  /// What was fetched is what `factor` gives from now on.
+  __device__ void take() {
+#pragma unroll
+    for (int span = 0; span < Tile::kScaleSpan; ++span) {
+      factors_[span][0] = fetched_[span][0];
+      factors_[span][1] = fetched_[span][1];
     }
+  }
+
+  /// After a tile's last block: the next tile begins with a chunk of its own.
+  __device__ void end_tile(int blocks) {
+    if (scaled() && blocks % kScaleChunk != 0) release();
   }
 
   /// Of a thread's row (0, 1) and a block that the tile meets.
   __device__ float factor(int half, int span) const { return factors_[span][half]; }
 
  private:
-  int scaled_, last_, row_;
+  __device__ void release() {
+    __syncwarp();
+    if (lane_ == 0) ptx::mbarrier_arrive(shared_.scales_empty(slot_.at));
+    slot_.advance();
+  }
+
+  int scaled_, row_, lane_;
   const GemmShared<Tile>& shared_;
-  RingPlace<kScaleSlots> slot_;
-  float factors_[Tile::kScaleSpan][2];
+  RingPlace<Tile::kScaleSlots> slot_;
+  float fetched_[Tile::kScaleSpan][2], factors_[Tile::kScaleSpan][2];
 };
 
 /// A consumer warpgroup: 64 rows of the block's tile, or every second tile.
@@ -113,8 +133,12 @@ class Consumer {
   using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, Tile::kCols>;
   using Sums = float[Tile::kCols / 2];
 
-  __device__ void wait_full() const {
-    ptx::mbarrier_wait(full_ + stage_.at * sizeof(ptx::Barrier), stage_.parity);
+  /// Whether the stage has been filled: asked early, answered while something else is done.
+  __device__ bool is_full() const {
+    return ptx::mbarrier_try_wait(full_ + stage_.at * sizeof(ptx::Barrier), stage_.parity);
+  }
+  __device__ void wait_full(bool known = false) const {
+    if (!known) ptx::mbarrier_wait(full_ + stage_.at * sizeof(ptx::Barrier), stage_.parity);
   }
 
   /// This warp has read the stage: tells the producers that write to it.
@@ -185,6 +209,7 @@ class Consumer {
       run_block<false>(sums, chain, scales, col, block, begun, ends);
     }
     run_block<true>(sums, chain, scales, col, block, in_chain > 0, true);
+    scales.end_tile(args_.k_blocks);
   }
 
   /// kLast: no stage follows.
@@ -192,18 +217,21 @@ class Consumer {
   __device__ void run_block(Sums& sums, Sums& chain, PromotionScales<Tile>& scales, int col,
                             int block, bool begun, bool ends) {
     const int stage = stage_.at;
+    bool next = false;
 #pragma unroll
     for (int c = 0; c < Tile::kChains; ++c) {
       issue(chain, stage, 0, c, begun);
       if (c == 0) {
-        scales.take(block);
+        scales.fetch(block);
         stage_.advance();
-        if constexpr (!kLast) wait_full();
+        if constexpr (!kLast) next = is_full();
+        scales.take();
       }
       ptx::wgmma_wait<0>();
       if (c + 1 == Tile::kChains) release(stage);
       if (ends) promote(sums, chain, scales, col);
     }
+    if constexpr (!kLast) wait_full(next);
   }
 
   /// The same with two accumulators: a chain is on its way while the one before joins the sums.
@@ -218,6 +246,7 @@ class Consumer {
       run_turns<kBlocks>(sums, scales, col, block);
     }
     for (; block < args_.k_blocks; ++block) run_turns<1>(sums, scales, col, block);
+    scales.end_tile(args_.k_blocks);
   }
 
   /// Issues the chains of some blocks from `block` on, each before the one before it joins the
@@ -225,27 +254,43 @@ class Consumer {
   template <int kBlocks>
   __device__ void run_turns(Sums& sums, PromotionScales<Tile>& scales, int col, int block) {
     constexpr int kAll = kBlocks * Tile::kChains;
-    Sums chains[2];
-    int previous = 0;
-#pragma unroll
-    for (int i = 0; i < kAll; ++i) {
-      const bool first = i % Tile::kChains == 0;
-      if (first) wait_full();
-      issue(chains[i % 2], stage_.at, 0, i % Tile::kChains, false);
-      if (i > 0) {
-        ptx::wgmma_wait<1>();
-        if (first) release(previous);
-        promote(sums, chains[(i + 1) % 2], scales, col);
-      }
-      if (first) {
-        scales.take(block + i / Tile::kChains);
-        previous = stage_.at;
-      }
-      if (i % Tile::kChains + 1 == Tile::kChains) stage_.advance();
-    }
+    Turns turns;
+    [&]<int... i>(std::integer_sequence<int, i...>) {
+      (run_turn<i, kAll>(sums, turns, scales, col, block + i / Tile::kChains), ...);
+    }(std::make_integer_sequence<int, kAll>());
     ptx::wgmma_wait<0>();
-    release(previous);
-    promote(sums, chains[(kAll - 1) % 2], scales, col);
+    release(turns.previous);
+    promote(sums, turns.chains[(kAll - 1) % 2], scales, col);
+  }
+
+  struct Turns {
+    Sums chains[2];
+    int previous = 0;   ///< the stage of the chain before
+    bool next = false;  ///< the next stage is known to be full
+  };
+
+  /// The i-th chain, of `block`; the one before it joins the sums.
+  template <int i, int kAll>
+  __device__ __forceinline__ void run_turn(Sums& sums, Turns& turns,
+                                           PromotionScales<Tile>& scales, int col, int block) {
+    constexpr int c = i % Tile::kChains;
+    const int stage = stage_.at;
+    if (c == 0) wait_full(turns.next);
+    issue(turns.chains[i % 2], stage, 0, c, false);
+    if (c + 1 == Tile::kChains) {
+      stage_.advance();
+      turns.next = Tile::kCols <= 128 && i + 1 < kAll && is_full();
+    }
+    if (c == 0) scales.fetch(block);
+    if (i > 0) {
+      ptx::wgmma_wait<1>();
+      if (c == 0) release(turns.previous);
+      promote(sums, turns.chains[(i + 1) % 2], scales, col);
+    }
+    if (c == 0) {
+      scales.take();
+      turns.previous = stage;
+    }
   }
 
   /// A chain that has ended joins its sums; the wait for it is over.
@@ -255,16 +300,12 @@ class Consumer {
     if (!scales.scaled()) {
 #pragma unroll
       for (int i = 0; i < Tile::kCols / 2; ++i) sums[i] += chain[i];
-    } else if constexpr (Tile::kColumnStep == 128 || Tile::kScaleSpan == 1) {
+    } else if constexpr (Tile::kScaleSpan == 1) {
       promote_from(sums, chain, scales, 0);
-    } else if constexpr (Tile::kColumnStep == 64) {  // the compiler sees both places that there are
-      if (col % 128 == 0) {
-        promote_from(sums, chain, scales, 0);
-      } else {
-        promote_from(sums, chain, scales, 8);
-      }
+    } else if (col % 128 == 0) {  // the compiler sees both places that there are
+      promote_from(sums, chain, scales, 0);
     } else {
-      promote_from(sums, chain, scales, col % 128 / 8);
+      promote_from(sums, chain, scales, 8);
     }
   }
 
@@ -302,11 +343,14 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
       ptx::mbarrier_init(shared.full(stage), 1);
       ptx::mbarrier_init(shared.empty(stage), 4 * Tile::kReaders * Tile::kClusterSize);
     }
-    for (int slot = 0; slot < kScaleSlots; ++slot) {
-      ptx::mbarrier_init(shared.scales_full(slot), 32);
-      ptx::mbarrier_init(shared.scales_empty(slot), 128 * Tile::kConsumers);
+    for (int slot = 0; slot < Tile::kScaleSlots; ++slot) {
+      ptx::mbarrier_init(shared.scales_full(slot), kScaleThreads);
+      ptx::mbarrier_init(shared.scales_empty(slot), 4 * Tile::kConsumers);
     }
     ptx::mbarrier_init_fence();
+  } else if (threadIdx.x == Tile::kConsumers * 128) {
+    ptx::prefetch_tensor_map(&args.a);
+    ptx::prefetch_tensor_map(&args.b);
   }
   if constexpr (Tile::kClusterSize > 1) {
     ptx::cluster_arrive();
@@ -317,7 +361,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
   // A block begins with as many registers a thread as are there for all, and shares them out anew.
   constexpr bool kShares = Tile::kConsumers > 1;
   constexpr int kAtStart = 65536 / Tile::kThreads / 8 * 8, kAll = kAtStart * Tile::kThreads / 128;
-  constexpr int kOfProducer = Tile::kTakesBlockScales ? 40 : 24;
+  constexpr int kOfProducer = Tile::kTakesBlockScales ? 56 : 24;
   constexpr int kOfConsumer = (kAll - kOfProducer) / Tile::kConsumers / 8 * 8;
   const int warpgroup = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / 128, 0);
   if (warpgroup == Tile::kConsumers) {
@@ -325,7 +369,11 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
     const int thread = static_cast<int>(threadIdx.x) - Tile::kConsumers * 128;
     if (thread == 0) produce(args, shared);
     if constexpr (Tile::kTakesBlockScales) {
-      if (args.scaling == GemmScaling::kBlock && thread / 32 == 1) produce_scales(args, shared);
+      const int scale_thread = thread - 32;
+      if (args.scaling == GemmScaling::kBlock && scale_thread >= 0 &&
+          scale_thread < kScaleThreads) {
+        produce_scales(args, shared, scale_thread);
+      }
     }
   } else {
     if constexpr (kShares) ptx::registers_take_to<kOfConsumer>();

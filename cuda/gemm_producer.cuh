@@ -1,9 +1,8 @@
 // The producing side of the GEMM kernel: one thread keeps the ring of stages full through the copy
-// engine; where scales change along K, a warp beside it brings them, a few blocks at a time.
+// engine; where scales change along K, two warps beside it bring them, a few blocks at a time.
 #pragma once
 
 #include "gemm_tile.cuh"
-#include "ptx/copy_async.cuh"
 #include "ptx/mbarrier.cuh"
 #include "ptx/tma.cuh"
 
@@ -47,46 +46,86 @@ __device__ void produce(const GemmArguments& args, const GemmShared<Tile>& share
   }
 }
 
-/// One warp: chunks of scales, each lane rows of A 32 apart and perhaps a block of columns. A chunk
-/// is told of when the next one is on its way, which does not wait for it.
+/// A thread's part of the scales of a chunk, on its way through registers: rows of A kScaleThreads
+/// apart and the blocks of columns that the tile meets, whose products it puts down.
 template <class Tile>
-__device__ void produce_scales(const GemmArguments& args, const GemmShared<Tile>& shared) {
-  constexpr int kRuns = Tile::kRows / 32;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const std::size_t step_a = args.scale_a.data == nullptr ? 0 : args.scale_a.block_stride;
-  const std::size_t step_b = args.scale_b.data == nullptr ? 0 : args.scale_b.block_stride;
-  TileWalk<Tile> walk(args);
-  RingPlace<kScaleSlots> slot;
-  int on_its_way = -1;  // the slot of the chunk before
-  for (int row, col; walk.next(row, col);) {
-    const float* of_a[kRuns];
+class ScaleChunk {
+ public:
+  __device__ ScaleChunk(const GemmArguments& args, int row, int col, int thread)
+      : thread_(thread), step_a_(block_step(args.scale_a)), step_b_(block_step(args.scale_b)) {
 #pragma unroll
     for (int i = 0; i < kRuns; ++i) {
-      of_a[i] = first_scale(args.scale_a, min(row + 32 * i + lane, args.m - 1));
+      of_a_[i] = first_scale(args.scale_a, min(row + kScaleThreads * i + thread, args.m - 1));
     }
-    const float* of_b = first_scale(args.scale_b, min(col / 128 + lane, (args.n - 1) / 128));
-    for (int block = 0; block < args.k_blocks; ++block) {
-      if (block % kScaleChunk == 0) wait_empty(shared.scales_empty(slot.at), slot);
-      float* to = shared.block_scales(slot.at, block);
 #pragma unroll
-      for (int i = 0; i < kRuns; ++i) {
-        ptx::copy_async_word(to + 32 * i + lane, of_a[i]);
-        of_a[i] += step_a;
-      }
-      if (lane < Tile::kScaleSpan) ptx::copy_async_word(to + Tile::kRows + lane, of_b);
-      of_b += step_b;
-      if (block % kScaleChunk < kScaleChunk - 1 && block + 1 < args.k_blocks) continue;
-      ptx::copy_async_commit();
-      if (on_its_way >= 0) {
-        ptx::copy_async_wait<1>();
-        ptx::mbarrier_arrive(shared.scales_full(on_its_way));
-      }
-      on_its_way = slot.at;
-      slot.advance();
+    for (int span = 0; span < kSpan; ++span) {
+      of_b_[span] = first_scale(args.scale_b, min(col / 128 + span, (args.n - 1) / 128));
     }
   }
-  ptx::copy_async_wait<0>();
-  if (on_its_way >= 0) ptx::mbarrier_arrive(shared.scales_full(on_its_way));
+
+  /// Asks for the scales of the next blocks, of which there are `count`, perhaps none.
+  __device__ void load(int count) {
+#pragma unroll
+    for (int c = 0; c < kScaleChunk; ++c) {
+      if (c >= count) break;
+#pragma unroll
+      for (int i = 0; i < kRuns; ++i) {
+        a_[c][i] = __ldg(of_a_[i]);
+        of_a_[i] += step_a_;
+      }
+#pragma unroll
+      for (int span = 0; span < kSpan; ++span) {
+        b_[c][span] = __ldg(of_b_[span]);
+        of_b_[span] += step_b_;
+      }
+    }
+  }
+
+  __device__ void store(const GemmShared<Tile>& shared, int slot) const {
+#pragma unroll
+    for (int c = 0; c < kScaleChunk; ++c) {
+      float* to = shared.block_scales(slot, c) + thread_;
+#pragma unroll
+      for (int span = 0; span < kSpan; ++span) {
+#pragma unroll
+        for (int i = 0; i < kRuns; ++i) {
+          to[span * Tile::kRows + kScaleThreads * i] = a_[c][i] * b_[c][span];
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr int kRuns = Tile::kRows / kScaleThreads, kSpan = Tile::kScaleSpan;
+
+  /// Strides are 2^30 at most.
+  static __device__ unsigned block_step(const DeviceScales& scales) {
+    return scales.data == nullptr ? 0u : static_cast<unsigned>(scales.block_stride);
+  }
+
+  int thread_;
+  unsigned step_a_, step_b_;
+  const float *of_a_[kRuns], *of_b_[kSpan];
+  float a_[kScaleChunk][kRuns] = {}, b_[kScaleChunk][kSpan] = {};
+};
+
+/// kScaleThreads threads. A chunk is asked for when the one before has been put down: it waits in registers for
+/// its place.
+template <class Tile>
+__device__ void produce_scales(const GemmArguments& args, const GemmShared<Tile>& shared,
+                               int thread) {
+  TileWalk<Tile> walk(args);
+  RingPlace<Tile::kScaleSlots> slot;
+  for (int row, col; walk.next(row, col);) {
+    ScaleChunk<Tile> chunk(args, row, col, thread);
+    chunk.load(args.k_blocks);
+    for (int left = args.k_blocks; left > 0; left -= kScaleChunk, slot.advance()) {
+      wait_empty(shared.scales_empty(slot.at), slot);
+      chunk.store(shared, slot.at);
+      ptx::mbarrier_arrive(shared.scales_full(slot.at));
+      chunk.load(left - kScaleChunk);
+    }
+  }
 }
 
 }  // namespace binade::cuda

@@ -3,6 +3,7 @@
 
 #include <cuda.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -42,8 +43,8 @@ constexpr int kRowsOfWarpgroup = 64;
 constexpr int kBoxBytes = 16 * 128;   ///< of D, in which a warp writes it: 16 rows
 constexpr int kSharedBytes = 232448;  ///< of a block on sm_90
 constexpr int kBarrierBytes = 512;
-constexpr int kScaleChunk = 4;  ///< blocks of K whose scales come together
-constexpr int kScaleSlots = 4;  ///< such chunks in shared memory
+constexpr int kScaleChunk = 2;  ///< blocks of K whose scales come together
+constexpr int kScaleThreads = 64;  ///< that bring them
 
 /// What a consumer does while the tensor cores multiply for it or for another.
 enum class Overlap {
@@ -60,8 +61,7 @@ enum class Overlap {
 /// is kClusterRows x kClusterCols blocks; blocks in a column of it share the tile of B, those in a
 /// row the tile of A.
 template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf,
-          Overlap kOverlapOf = Overlap::kNone, int kClusterRowsOf = 1, int kClusterColsOf = 1,
-          bool kBlockScalesOf = true>
+          Overlap kOverlapOf = Overlap::kNone, int kClusterRowsOf = 1, int kClusterColsOf = 1>
 struct GemmTile {
   using TA = A;
   using TB = B;
@@ -83,22 +83,30 @@ struct GemmTile {
   /// Blocks of 128 columns that a tile meets at most, for the scales of B.
   static constexpr int kScaleSpan = (128 - kColumnStep + kCols + 127) / 128;
   /// Whether scales may change along K: each place in a block of columns costs registers.
-  static constexpr bool kTakesBlockScales =
-      kPromotes && kBlockScalesOf && (kColumnStep >= 64 || kCols < 128);
-  /// Those scales of one block: of A's rows, then of the blocks of columns.
-  static constexpr int kBlockScales = kTakesBlockScales ? kRows + 4 : 0;
-  /// A warpgroup's scales of rows and of columns, which come last.
+  static constexpr bool kTakesBlockScales = kPromotes && kColumnStep >= 64;
+  /// Those scales of one block: for each block of columns, those of the rows times its own.
+  static constexpr int kBlockScales = kTakesBlockScales ? kScaleSpan * kRows : 0;
+  static constexpr int kScaleSlotBytes = 4 * kScaleChunk * kBlockScales;
+  /// A warpgroup's scales of rows and of columns, which come last. They lie where those of blocks
+  /// would: a product has the ones or the others.
   static constexpr int kRowScaleBytes = 4 * (kRowsOfWarpgroup * kRowParts + kCols);
-  static constexpr int kOtherBytes = kConsumers * (4 * 2 * kBoxBytes + kRowScaleBytes) +
-                                     kBarrierBytes + 4 * kScaleSlots * kScaleChunk * kBlockScales;
+  static constexpr int kLeastScaleBytes =
+      std::max(kConsumers * kRowScaleBytes, 2 * kScaleSlotBytes);
+  static constexpr int kOtherBytes =
+      kConsumers * 4 * 2 * kBoxBytes + kBarrierBytes + kLeastScaleBytes;
   static constexpr int kStages = (kSharedBytes - kOtherBytes) / kStageBytes;
-  /// Boxes of a warp: two, so that one is filled while one is read, and what the stages leave.
-  static constexpr int kSpareBoxes = (kSharedBytes - kOtherBytes - kStages * kStageBytes) /
+  /// What the stages leave goes to chunks of scales, then to boxes in which a warp writes D: of
+  /// both there are two, so that one is filled while one is read, and up to six more.
+  static constexpr int kSpareBytes = kSharedBytes - kOtherBytes - kStages * kStageBytes;
+  static constexpr int kScaleSlots =
+      kTakesBlockScales ? std::min(8, (kLeastScaleBytes + kSpareBytes) / kScaleSlotBytes) : 0;
+  static constexpr int kScaleBytes = std::max(kLeastScaleBytes, kScaleSlots * kScaleSlotBytes);
+  static constexpr int kSpareBoxes = (kSpareBytes - (kScaleBytes - kLeastScaleBytes)) /
                                      (kConsumers * 4 * kBoxBytes);
-  static constexpr int kBoxes = 2 + (kSpareBoxes < 4 ? kSpareBoxes : 4);
+  static constexpr int kBoxes = 2 + std::min(6, kSpareBoxes);
   static constexpr int kStagingBytes = kBoxes * kBoxBytes;
-  static constexpr int kDynamicBytes =
-      kStages * kStageBytes + kOtherBytes + kConsumers * 4 * (kBoxes - 2) * kBoxBytes;
+  static constexpr int kDynamicBytes = kStages * kStageBytes + kConsumers * 4 * kStagingBytes +
+                                       kBarrierBytes + kScaleBytes;
 
   static_assert(!kTakesBlockScales || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
   static_assert(kStages >= 3);
@@ -130,14 +138,13 @@ struct GemmShared {
   __device__ ptx::Barrier* empty(int stage) const { return full(stage + Tile::kStages); }
   /// The same for the chunks of scales.
   __device__ ptx::Barrier* scales_full(int slot) const { return full(2 * Tile::kStages + slot); }
-  __device__ ptx::Barrier* scales_empty(int slot) const { return scales_full(kScaleSlots + slot); }
+  __device__ ptx::Barrier* scales_empty(int slot) const { return scales_full(Tile::kScaleSlots + slot); }
   __device__ float* row_scales(int warpgroup) const {
     return reinterpret_cast<float*>(staging(4 * Tile::kConsumers) + kBarrierBytes +
                                     warpgroup * Tile::kRowScaleBytes);
   }
-  __device__ float* block_scales(int slot, int block) const {
-    return row_scales(Tile::kConsumers) +
-           (slot * kScaleChunk + block % kScaleChunk) * Tile::kBlockScales;
+  __device__ float* block_scales(int slot, int in_chunk) const {
+    return row_scales(0) + (slot * kScaleChunk + in_chunk) * Tile::kBlockScales;
   }
 };
 

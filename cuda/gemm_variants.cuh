@@ -9,7 +9,7 @@ namespace binade::cuda {
 
 struct GemmVariant {
   /// Of the tensor cores' 4096 products a cycle, what it keeps inside a product, fitted to the
-  /// times of device_gemm_throughput on an H100: it orders the tiles that serve a call.
+  /// times of device_gemm_throughput on an H200: it orders the tiles that serve a call.
   double share;
   int rows, cols, chains;
   Overlap overlap;
