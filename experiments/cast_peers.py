@@ -12,7 +12,6 @@ nearest even, and standard normal numbers overflow in none of the formats.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import random
 import statistics
@@ -27,6 +26,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before the package is loaded
 
 import binade
 import numpy as np
+from provenance import write_csv
 
 try:
     import gfloat
@@ -141,20 +141,6 @@ def rows_of(trials: list[Trial]) -> list[list[Any]]:
     return rows
 
 
-def write(path: Path, rows: list[list[Any]], options: argparse.Namespace) -> None:
-    with open(path, "w", newline="") as file:
-        file.write(f"# binade {binade.__version__}; command: python cast_peers.py; seed: "
-                   f"{options.seed}; isa: {binade.isa()}\n"
-                   f"# standard normal numbers, one thread; numpy {np.__version__}, ml_dtypes "
-                   f"{ml_dtypes.__version__}; results that are new arrays, as each library makes "
-                   f"them\n")
-        for name, meaning in COLUMNS.items():
-            file.write(f"# column {name}: {meaning}\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([name.split(" ")[0] for name in COLUMNS])
-        writer.writerows(rows)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--elements", type=int, default=1 << 24, help="of the arrays")
@@ -170,7 +156,9 @@ def main() -> None:
         parser.error(f"--out {options.out}: {error.strerror}")
     rows = rows_of(measure(options.elements, options.repeats, options.seed))
     path = options.out / "cast_peers.csv"
-    write(path, rows, options)
+    write_csv(path, COLUMNS, rows, command="python cast_peers.py", seed=options.seed, notes=[
+        f"standard normal numbers, one thread; numpy {np.__version__}, ml_dtypes "
+        f"{ml_dtypes.__version__}; results that are new arrays, as each library makes them"])
     for row in rows:
         print(f"{row[0]:7} {row[1]:5} {row[2]:10} {row[5]:9.4f} G/s   binade over it {row[8]:8.2f}"
               f"   differs {row[9]}")

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import csv
 import multiprocessing
 import os
 import platform
@@ -39,10 +38,11 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # repeatable sums
-sys.path.insert(0, str(Path(__file__).with_name("data")))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).with_name("data"))]
 
 import binade
 import binade.cuda
+from provenance import write_csv
 
 try:
     import torch
@@ -289,18 +289,11 @@ def table_of(runs: dict[tuple[str, int], tuple[list[float], float, float]]) -> l
 
 def write(path: Path, rows: list[list[Any]], options: argparse.Namespace) -> None:
     corpus = load_corpus()
-    with open(path, "w", newline="") as file:
-        file.write(f"# binade {binade.__version__}; command: python mini_training.py --steps "
-                   f"{options.steps} --batch {options.batch}; seed: {options.seeds}; isa: "
-                   f"{binade.isa()}; device: "
-                   f"{binade.cuda.devices() if options.device == 'cuda' else 'the CPU'}\n"
-                   f"# {shape_of(options)}; torch {torch.__version__}; corpus: {corpus.files} "
-                   f"files of CPython {platform.python_version()}, sha256 {corpus.sha256}\n")
-        for name, meaning in COLUMNS.items():
-            file.write(f"# column {name}: {meaning}\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
+    write_csv(path, COLUMNS, rows, seed=options.seeds,
+              command=f"python mini_training.py --steps {options.steps} --batch {options.batch}",
+              device=binade.cuda.devices() if options.device == "cuda" else "the CPU",
+              notes=[f"{shape_of(options)}; torch {torch.__version__}; corpus: {corpus.files} files "
+                     f"of CPython {platform.python_version()}, sha256 {corpus.sha256}"])
 
 
 def summary(rows: list[list[Any]], steps: int) -> str:

@@ -101,7 +101,8 @@ def main():
         print("no matplotlib here: skipped")
         return SKIPPED
     listed = subprocess.run([BINADE, "list"], check=True, capture_output=True, text=True).stdout
-    others = ("style", "size", "mini_training", "cast_peers")  # none is an experiment of the command
+    # None of these is an experiment of the command.
+    others = ("style", "size", "mini_training", "cast_peers", "device_peers")
     names = [path.stem for path in sorted(PLOTS.glob("*.py")) if path.stem not in others]
     for name in names:
         assert name in listed.split(), f"{name}.py draws no experiment"

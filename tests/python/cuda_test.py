@@ -85,6 +85,29 @@ def test_quantisers_have_the_hosts_bits():
                 assert host(q.scales).tobytes() == theirs.scales.tobytes()
 
 
+def torch_1x128(torch, x):
+    """DeepGEMM's recipe in torch's words."""
+    blocks = x.float().view(x.shape[0], -1, 128)
+    scales = blocks.abs().amax(2).clamp(1e-4) / 448.0
+    codes = (blocks * (1.0 / scales.unsqueeze(2))).to(torch.float8_e4m3fn)
+    return codes.view(x.shape), scales
+
+
+def test_casts_and_quantisers_have_torchs_bits():
+    torch = torch_on_device()
+    for dtype in (torch.bfloat16, torch.float32):
+        x = torch.from_numpy(loud_rows(256, 512)).cuda().to(dtype)
+        assert torch.equal(cuda.cast(x, "e4m3", overflow="special"),
+                           x.to(torch.float8_e4m3fn).view(torch.uint8))
+        recipe = {"recipe": "deepgemm-cuda", "granularity": "1x128"}
+        alone, (straight, flipped) = (cuda.quantize(x, **recipe, transposed=transposed)
+                                      for transposed in (False, True))
+        for q, y in ((alone, x), (straight, x), (flipped, x.t().contiguous())):
+            codes, scales = torch_1x128(torch, y)
+            assert torch.equal(q.codes, codes.view(torch.uint8)), dtype
+            assert torch.equal(q.scales.view(torch.int32), scales.view(torch.int32)), dtype
+
+
 def operands(torch, granularities, m=96, n=256, k=384, formats=("e4m3", "e4m3")):
     pair = []
     for rows, granularity, fmt in zip((m, n), granularities, formats):

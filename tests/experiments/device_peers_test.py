@@ -1,0 +1,115 @@
+"""The comparison with torch on a device: its table and figure, and what it refuses."""
+import csv
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+EXPERIMENTS = pathlib.Path(os.environ["BINADE_SOURCE"]) / "experiments"
+SKIPPED = 77
+# Results of a compiled quantiser that may differ, as it does not divide to nearest: a thousandth.
+FEW = 256 * 512 // 1000
+
+
+def run(*words, **environment):
+    return subprocess.run([sys.executable, EXPERIMENTS / "device_peers.py", *words],
+                          capture_output=True, text=True, check=False,
+                          env={**os.environ, **environment})
+
+
+def script():
+    sys.path.insert(0, str(EXPERIMENTS))
+    spec = importlib.util.spec_from_file_location("device_peers", EXPERIMENTS / "device_peers.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["device_peers"] = module  # where its dataclasses look for their annotations
+    spec.loader.exec_module(module)
+    return module
+
+
+def check_refusals(folder):
+    """One line, and nothing written."""
+    out = folder / "none"
+    for words, expected in ((["--repeats", "0"], "1 to 100"), (["--repeats", "101"], "1 to 100"),
+                            (["--repeats", "few"], "few"), (["--rounds", "0"], "rounds"),
+                            (["--seed", "-1"], "seed"), (["--only", "casts,gem"], "'gem'")):
+        done = run(*words, "--out", out)
+        assert done.returncode != 0 and expected in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr and not out.exists(), done.stderr
+    for name in ("torch", "binade"):
+        lacking = folder / f"no_{name}"
+        lacking.mkdir()
+        (lacking / f"{name}.py").write_text(f"raise ImportError('no {name}')\n")
+        done = run("--smoke", "--out", out, PYTHONPATH=os.pathsep.join(
+            [str(lacking), os.environ.get("PYTHONPATH", "")]))
+        assert done.returncode != 0 and not out.exists()
+        expected = f"device_peers: no {name}; it needs the package and torch\n"
+        assert done.stderr == expected, done.stderr
+    done = run("--smoke", "--out", out, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode != 0 and not out.exists()
+    assert done.stderr.startswith("device_peers: ") and done.stderr.count("\n") == 1, done.stderr
+
+
+def check_figure(module, folder):
+    """Of a table as a device would give it."""
+    from provenance import write_csv
+
+    rows, compiled = [], ("binade", "torch.compile", "copy")
+    for operation, what, libraries in (("cast", "bf16 to e4m3", ("torch", *compiled)),
+                                       ("quantise", "bf16 1x128", compiled)):
+        rows += [[operation, what, "8192x7168", library, 60, 60 + 5 * i, 70 + 5 * i, 58 + 5 * i,
+                  61 / (60 + 5 * i), 2900, 1 + i / 12, 1234 * i, -1]
+                 for i, library in enumerate(libraries)]
+    for shape in ("8192x8192x8192", "64x7168x16384"):
+        rows += [["gemm", what, shape, library, 60, 900, 990, 850, "nan", rate, 1200 / rate, 0, -1]
+                 for what in module.GEMMS for library, rate in (("binade", 1200), ("torch", 1190))]
+    table = folder / "device_peers.csv"
+    for operations in (("cast", "quantise", "gemm"), ("cast",), ("gemm",)):
+        write_csv(table, module.COLUMNS, [row for row in rows if row[0] in operations],
+                  command="python device_peers.py", seed=1, device="none")
+        subprocess.run([sys.executable, EXPERIMENTS / "plots/device_peers.py", table], check=True)
+        picture = folder / "device_peers.png"
+        assert picture.stat().st_size > 10000
+        picture.unlink()
+
+
+def check_a_run(folder):
+    done = run("--out", os.devnull)
+    assert done.returncode != 0 and "--out" in done.stderr and "Traceback" not in done.stderr
+    done = run("--smoke", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    lines = (folder / "device_peers.csv").read_text().splitlines()
+    assert lines[0].startswith("# binade ") and "; device: " in lines[0], lines[0]
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    peers = [row for row in rows if row["library"].startswith("torch")]
+    assert len(rows) == 4 * 4 + 8 * 3 + 5 * 2 and len(peers) == 4 * 2 + 8 + 5, "\n".join(lines)
+    for row in rows:
+        assert row["repeats"] == "3", row
+        times = [float(row[name]) for name in ("time_fastest", "time", "time_slowest")]
+        assert 0 < times[0] and times == sorted(times), row
+    for row in peers:
+        if row["operation"] == "cast":
+            assert row["differs"] == "0", row
+        elif row["what"].endswith(" 1x128"):
+            assert row["differs_eager"] == "0", row
+            assert int(row["differs"]) <= FEW, row
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        check_refusals(folder)
+        module = script()
+        if importlib.util.find_spec("matplotlib") is None:
+            print("no matplotlib here: no figure was tested")
+        else:
+            check_figure(module, folder)
+        if reason := module.why_not():
+            print(f"{reason}: only refusals and the figure were tested")
+            return SKIPPED
+        check_a_run(folder)
+    return 0
+
+
+sys.exit(main())
