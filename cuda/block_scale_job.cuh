@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "binade/cuda/block_scale.hpp"
+#include "binade/emulation/scale_lanes.hpp"
 #include "containers.cuh"
 
 namespace binade::cuda {
@@ -19,6 +20,7 @@ struct BlockJob {
   std::size_t row_stride, col_stride;
   ScaleRule rule;
   ScaleType type;
+  detail::ScaleLanes lanes;
   float largest_inverse;
   bool divides;      ///< y = x / factor, else x * factor
   bool reciprocals;  ///< the factor is a power of two to divide by: multiply by its inverse
@@ -38,6 +40,7 @@ inline BlockJob make_job(FloatFormat source, std::size_t rows, std::size_t cols,
   job.col_stride = 1;
   job.rule = recipe;
   job.type = type;
+  job.lanes = detail::make_scale_lanes(recipe, type, element);
   job.largest_inverse = largest_element(source);
   const bool powers = type == ScaleType::kPow2 || type == ScaleType::kUe8m0;
   job.divides = recipe.apply == ApplyScale::kDivide && type != ScaleType::kE4M3;
@@ -56,6 +59,8 @@ inline BlockJob transpose_of(const BlockJob& job, Granularity granularity) {
   return t;
 }
 
+inline constexpr std::uint32_t kInfinityBits = 0x7f800000u;
+
 /// What is known of a block while it is measured: bits of magnitudes order as the numbers do.
 struct Measure {
   std::uint32_t amax_bits = 0;  ///< over the finite elements
@@ -64,9 +69,9 @@ struct Measure {
 
   __device__ void add(std::uint32_t bits) {
     const std::uint32_t magnitude = bits & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) {
+    if (magnitude > kInfinityBits) {
       found |= kNan;
-    } else if (magnitude == 0x7f800000u) {
+    } else if (magnitude == kInfinityBits) {
       found |= kInfinite;
     } else {
       amax_bits = max(amax_bits, magnitude);
@@ -75,22 +80,43 @@ struct Measure {
   __device__ BlockContent content() const {
     return {bit_cast<float>(amax_bits), (found & kNan) != 0, (found & kInfinite) != 0};
   }
+  /// The largest magnitude of all: infinity's or NaN's bits where there is one.
+  __device__ std::uint32_t largest_bits() const {
+    if (found == 0) return amax_bits;
+    return (found & kNan) != 0 ? kInfinityBits + 1 : kInfinityBits;
+  }
   /// Over the lanes of the mask, all of which call.
   __device__ Measure over_lanes(unsigned mask) const {
     return {__reduce_max_sync(mask, amax_bits), __reduce_or_sync(mask, found)};
   }
 };
 
-inline constexpr std::uint32_t kInfinityBits = 0x7f800000u;
-
 __device__ inline float canonical(float scale) { return scale != scale ? detail::kFp32Nan : scale; }
 
-/// The scale of a block as the CPU has it: the device's own NaN has other bits.
-__device__ __forceinline__ BlockScale block_scale(const BlockJob& job, FloatFormat element,
-                                                  BlockContent content, TensorScale tensor = {}) {
+/// The scale of a block by the text, as the CPU has it: the device's own NaN has other bits.
+__device__ __forceinline__ BlockScale block_scale_by_text(const BlockJob& job, FloatFormat element,
+                                                          BlockContent content,
+                                                          TensorScale tensor) {
   BlockScale b = scale_of_block(job.rule, job.type, element, content, tensor, job.largest_inverse);
   b.scale = canonical(b.scale);
   b.factor = canonical(job.reciprocals ? 1.0f / b.factor : b.factor);
+  return b;
+}
+
+/// The scale of a block: in a few operations where its amax leaves no case to tell, as in nearly
+/// all blocks, because the others wait for it.
+__device__ __forceinline__ BlockScale block_scale(const BlockJob& job, FloatFormat element,
+                                                  BlockContent content, TensorScale tensor = {}) {
+  if (!job.lanes.serves || content.has_nan || content.has_infinity ||
+      !detail::is_easy_amax(bit_cast<std::uint32_t>(content.amax))) {
+    return block_scale_by_text(job, element, content, tensor);
+  }
+  const detail::LaneScale lanes = detail::lane_scale(job.lanes, content.amax);
+  BlockScale b;
+  b.scale = bit_cast<float>(lanes.scale);
+  b.factor = bit_cast<float>(lanes.factor);
+  if (job.reciprocals) b.factor = 1.0f / b.factor;
+  if (job.type == ScaleType::kUe8m0) b.code = static_cast<std::uint8_t>(lanes.scale >> 23);
   return b;
 }
 

@@ -42,7 +42,7 @@ struct Launches {
   const Launcher& launch;
   const BlockJob& job;
   const Narrowing<E> narrowing;
-  PassMeasure* const scratch;
+  void* const scratch;
 
   std::size_t vectors() const { return job.grid.rows * job.grid.cols / kPerVector<S>; }
   std::size_t blocks() const { return job.grid.grid_rows * job.grid.grid_cols; }
@@ -70,28 +70,44 @@ struct Launches {
   }
 
   void measure_tensor() const {
-    launch.zero(scratch, sizeof(PassMeasure));
+    launch.zero(scratch, PassMeasures::bytes(1));
     launch("measure a tensor", measure_vectors<S>, blocks_of_tensor(), kTensorThreads, job.x,
-           vectors(), scratch);
+           vectors(), PassMeasures::in(scratch, 1));
   }
 
   void tensor() const {
     measure_tensor();
-    launch("quantize a tensor", apply_vectors<S, E, kDivide>, blocks_of_tensor(), kTensorThreads,
-           job, narrowing, vectors(), scratch);
+    launch.overlapping("quantize a tensor", apply_vectors<S, E, kDivide>, blocks_of_tensor(), kTensorThreads,
+           job, narrowing, vectors(), PassMeasures::in(scratch, 1));
   }
 
   template <TileScales scales>
   void tiles(const BlockJob& transposed) const {
+    constexpr const char* kTiles = "quantize with the transpose";
+    const TileGrid grid(job.grid, static_cast<unsigned>(kTilesAtOnce * multiprocessors()));
+    const std::size_t lines = job.grid.rows + job.grid.cols;
+    const auto measures =
+        PassMeasures::in(scratch, scales == TileScales::kLines ? lines : std::size_t{1});
     if constexpr (scales == TileScales::kTensor) measure_tensor();
     if constexpr (scales == TileScales::kLines) {
-      launch.zero(scratch, (job.grid.rows + job.grid.cols) * sizeof(PassMeasure));
+      launch.zero(scratch, PassMeasures::bytes(lines));
       launch("measure rows and columns", measure_lines<S>, tiles_of(job.grid), kTileThreads, job,
-             scratch);
+             grid, measures);
     }
-    launch("quantize with the transpose", quantize_tiles<S, E, kDivide, scales>, tiles_of(job.grid),
-           kTileThreads, TilePair{job, transposed}, narrowing, scratch,
-           static_cast<unsigned>(kTilesAtOnce * multiprocessors()));
+    const TilePair jobs{job, transposed, grid, static_cast<float*>(scratch)};
+    const auto tile_kernel = quantize_tiles<S, E, kDivide, scales>;
+    if constexpr (scales == TileScales::kTensor || scales == TileScales::kLines) {
+      launch.overlapping(kTiles, tile_kernel, tiles_of(job.grid), kTileThreads, jobs, narrowing,
+                         measures);
+    } else {
+      launch(kTiles, tile_kernel, tiles_of(job.grid), kTileThreads, jobs, narrowing, measures);
+    }
+    if constexpr (scales == TileScales::kSegments) {
+      const unsigned of_straight = grid.down * blocks_for(grid.across, kPlacedTiles);
+      launch.overlapping("place scales", place_scales,
+             of_straight + grid.across * blocks_for(grid.down, kPlacedTiles), kPlacingThreads, jobs,
+             of_straight);
+    }
   }
 
  private:
@@ -106,7 +122,7 @@ void with_launches(const Launcher& launch, const BlockJob& job, void* scratch, B
   visit_pair(job, [&](auto s, auto e, auto divides) {
     using E = decltype(e);
     body(Launches<decltype(s), E, decltype(divides)::value>{
-        launch, job, Narrowing<E>(job.rule.cast_rules), static_cast<PassMeasure*>(scratch)});
+        launch, job, Narrowing<E>(job.rule.cast_rules), scratch});
   });
 }
 
@@ -132,8 +148,9 @@ VectorKernel tile_kernel(const BlockJob& job, Granularity granularity) {
 }
 
 std::size_t tile_scratch(VectorKernel kernel, const BlockGrid& grid) {
-  if (kernel == VectorKernel::kTensor) return sizeof(PassMeasure);
-  return kernel == VectorKernel::kRows ? (grid.rows + grid.cols) * sizeof(PassMeasure) : 0;
+  if (kernel == VectorKernel::kTensor) return PassMeasures::bytes(1);
+  if (kernel == VectorKernel::kSegments) return tiles_of(grid) * 2 * kTile * sizeof(float);
+  return kernel == VectorKernel::kRows ? PassMeasures::bytes(grid.rows + grid.cols) : 0;
 }
 
 void launch_tiles(const Launcher& launch, VectorKernel kernel, const BlockJob& straight,

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "block_scale_job.cuh"
+#include "ptx/grid.cuh"
+#include "scaler.cuh"
 #include "vectors.cuh"
 
 namespace binade::cuda {
@@ -32,52 +34,9 @@ __device__ void add_each(Measure& m, const SourceVector<S>& v) {
   for (const float each : x) m.add(bit_cast<std::uint32_t>(each));
 }
 
-/// What brings the elements of a block to range: x * factor, or x / factor.
-template <bool kDivide>
-struct Scaler;
-
-template <>
-struct Scaler<false> {
-  float factor;
-
-  __device__ static Scaler of(float factor) { return {factor}; }
-  __device__ float operator()(float x) const { return x * factor; }
-  __device__ bool serves(float) const { return true; }
-};
-
-/// The IEEE quotient, rounded to nearest even, by the reciprocal of a factor that many elements
-/// share and two corrections, each from the exact remainder (Markstein 1990).
-///
-/// Where `serves` holds: q after the first correction is next to the quotient, and the second is
-/// off by less than any quotient of two 24-bit significands lies from the middle of two neighbours,
-/// unless the factor's significand is all ones. Remainders of quotients from 2^-20 up are exact,
-/// because their last place, 2^-66 times the factor's, is above 2^-149; smaller quotients are zeros
-/// of every element format here, and need but their sign: -0 keeps it, because r is +0 then, and
-/// -r * inverse another -0. Tests: tests/twins/block_scale_test.cpp, fibers_test.cpp.
-template <>
-struct Scaler<true> {
-  float factor, inverse;
-
-  __device__ static Scaler of(float factor) { return {factor, 1.0f / factor}; }
-  __device__ float operator()(float x) const {
-    float q = x * inverse;
-#pragma unroll
-    for (int round = 0; round < 2; ++round) {
-      const float r = fmaf(q, factor, -x);
-      q = fmaf(-r, inverse, q);
-    }
-    return q;
-  }
-  /// Whether the quotients of magnitudes up to `amax` are exact, or zeros of the element format.
-  __device__ bool serves(float amax) const {
-    const bool all_ones = (bit_cast<std::uint32_t>(factor) & 0x7fffffu) == 0x7fffffu;
-    return factor >= 0x1p-80f && factor <= 0x1p100f && !all_ones && amax * inverse <= 0x1p100f;
-  }
-};
-
 /// Whether instructions do a block: its scaling, and the cast of up to its largest magnitude.
-template <class E, bool kDivide>
-__device__ bool serves(const Narrowing<E>& narrowing, const Scaler<kDivide>& scaler,
+template <class S, class E, bool kDivide>
+__device__ bool serves(const Narrowing<E>& narrowing, const Scaler<S, kDivide>& scaler,
                        std::uint32_t amax_bits) {
   const float amax = bit_cast<float>(amax_bits);
   return scaler.serves(amax) && narrowing.serves(scaler(amax));
@@ -115,7 +74,7 @@ __device__ __noinline__ void apply_by_text(const void* x, void* codes, std::size
 template <class S, class E, bool kDivide>
 __device__ __forceinline__ void apply_vector(const BlockJob& job, const Narrowing<E>& narrowing,
                                              const SourceVector<S>& v, std::size_t index,
-                                             const Scaler<kDivide>& scaler,
+                                             const Scaler<S, kDivide>& scaler,
                                              std::uint32_t amax_bits) {
   constexpr int n = kPerVector<S>;
   if (!serves(narrowing, scaler, amax_bits)) {
@@ -161,7 +120,7 @@ __global__ void __launch_bounds__(kSegmentThreads)
                       const __grid_constant__ Narrowing<E> narrowing) {
   constexpr int n = kPerVector<S>, kLanes = kSegmentLanes<S>, kBlocks = kSegmentBlocks<S>;
   __shared__ std::uint32_t amax_bits[kBlocks];
-  __shared__ Scaler<kDivide> scalers[kBlocks];
+  __shared__ Scaler<S, kDivide> scalers[kBlocks];
   const auto grid_cols = static_cast<unsigned>(job.grid.grid_cols);
   const unsigned blocks = static_cast<unsigned>(job.grid.grid_rows) * grid_cols;
   const unsigned first = blockIdx.x * kBlocks;
@@ -199,7 +158,7 @@ __global__ void __launch_bounds__(kSegmentThreads)
     }
     const BlockScale scale = block_scale(job, E::format, measure.content());
     store_scale(job, block, scale);
-    scalers[threadIdx.x] = Scaler<kDivide>::of(scale.factor);
+    scalers[threadIdx.x] = Scaler<S, kDivide>::of(scale.factor);
   }
   __syncthreads();
 #pragma unroll
@@ -214,10 +173,9 @@ __global__ void __launch_bounds__(kSegmentThreads)
 
 // ---- 128 x 128 and rows: a thread block for a block -------------------------------------------
 
-/// The block's measure, from that of each thread's vectors; all threads get it, and the bits of the
-/// largest magnitude.
+/// The block's measure, from that of each thread's vectors; all threads get it.
 template <class S, int kVectors>
-__device__ Measure measure_block(const SourceVector<S> (&in)[kVectors], std::uint32_t& amax_bits) {
+__device__ Measure measure_block(const SourceVector<S> (&in)[kVectors]) {
   __shared__ std::uint32_t of_warp[32];
   __shared__ Measure closer[32];
   const int warps = (blockDim.x + 31) / 32, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -227,8 +185,8 @@ __device__ Measure measure_block(const SourceVector<S> (&in)[kVectors], std::uin
   largest = __reduce_max_sync(~0u, largest);
   if (lane == 0) of_warp[warp] = largest;
   __syncthreads();
-  amax_bits = __reduce_max_sync(~0u, lane < warps ? of_warp[lane] : 0);
-  if (amax_bits < kInfinityBits) return {amax_bits, 0};
+  largest = __reduce_max_sync(~0u, lane < warps ? of_warp[lane] : 0);
+  if (largest < kInfinityBits) return {largest, 0};
   Measure m;  // rare: look closer
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) add_each<S>(m, in[v]);
@@ -266,11 +224,11 @@ __global__ void __launch_bounds__(kRows == 1 ? 1024 : kSquareThreads<S>,
     const auto [index, valid] = place(v);
     in[v] = valid ? load_vector<SourceVector<S>>(job.x, index / n) : SourceVector<S>{};
   }
-  std::uint32_t amax_bits = 0;
-  const Measure measure = measure_block<S>(in, amax_bits);
+  const Measure measure = measure_block<S>(in);
+  const std::uint32_t amax_bits = measure.largest_bits();
   const BlockScale scale = block_scale(job, E::format, measure.content());
   if (threadIdx.x == 0) store_scale(job, blockIdx.x, scale);
-  const auto scaler = Scaler<kDivide>::of(scale.factor);
+  const auto scaler = Scaler<S, kDivide>::of(scale.factor);
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
     const auto [index, valid] = place(v);
@@ -283,22 +241,27 @@ __global__ void __launch_bounds__(kRows == 1 ? 1024 : kSquareThreads<S>,
 inline constexpr int kTensorThreads = 256;
 inline constexpr int kTensorVectors = 4;
 
-/// What a first pass over a matrix leaves for the second, of the tensor or of a row or column of
-/// it; zero before.
-struct PassMeasure {
-  std::uint32_t amax_bits;  ///< by magnitude_bits
-  Measure closer;
+/// What a first pass over a matrix leaves for the second: the measure of the tensor, or those of its
+/// rows and then its columns. Zeros before.
+struct PassMeasures {
+  std::uint32_t *amax_bits, *found;
 
-  __device__ void join(std::uint32_t bits, Measure m) {
-    atomicMax(&amax_bits, bits);
-    atomicMax(&closer.amax_bits, m.amax_bits);
-    if (m.found != 0) atomicOr(&closer.found, m.found);
+  static constexpr std::size_t bytes(std::size_t count) { return 2 * count * sizeof(std::uint32_t); }
+  static PassMeasures in(void* scratch, std::size_t count) {
+    auto* const words = static_cast<std::uint32_t*>(scratch);
+    return {words, words + count};
   }
+  __device__ void join(std::size_t i, Measure m) const {
+    atomicMax(amax_bits + i, m.amax_bits);
+    if (m.found != 0) atomicOr(found + i, m.found);
+  }
+  __device__ Measure at(std::size_t i) const { return {amax_bits[i], found[i]}; }
 };
 
 template <class S>
 __global__ void __launch_bounds__(kTensorThreads)
-    measure_vectors(const void* x, std::size_t vectors, PassMeasure* measure) {
+    measure_vectors(const void* x, std::size_t vectors, PassMeasures measures) {
+  ptx::grid_lets_next_begin();
   const std::size_t base = blockIdx.x * std::size_t{kTensorThreads * kTensorVectors} + threadIdx.x;
   SourceVector<S> in[kTensorVectors];
 #pragma unroll
@@ -306,9 +269,8 @@ __global__ void __launch_bounds__(kTensorThreads)
     const std::size_t at = base + v * kTensorThreads;
     in[v] = at < vectors ? load_vector<SourceVector<S>>(x, at) : SourceVector<S>{};
   }
-  std::uint32_t amax_bits = 0;
-  const Measure m = measure_block<S>(in, amax_bits);
-  if (threadIdx.x == 0) measure->join(amax_bits, m);
+  const Measure m = measure_block<S>(in);
+  if (threadIdx.x == 0) measures.join(0, m);
 }
 
 /// Backwards: what the first pass read last is still in the L2.
@@ -316,7 +278,7 @@ template <class S, class E, bool kDivide>
 __global__ void __launch_bounds__(kTensorThreads)
     apply_vectors(const __grid_constant__ BlockJob job,
                   const __grid_constant__ Narrowing<E> narrowing, std::size_t vectors,
-                  const PassMeasure* measure) {
+                  PassMeasures measures) {
   constexpr int n = kPerVector<S>;
   const std::size_t block = gridDim.x - 1 - blockIdx.x;
   const std::size_t base = block * std::size_t{kTensorThreads * kTensorVectors} + threadIdx.x;
@@ -326,14 +288,16 @@ __global__ void __launch_bounds__(kTensorThreads)
     const std::size_t at = base + v * kTensorThreads;
     if (at < vectors) in[v] = load_vector<SourceVector<S>>(job.x, at);
   }
-  const PassMeasure found = *measure;
-  const BlockScale scale = block_scale(job, E::format, found.closer.content());
+  ptx::grid_awaits_last();
+  const Measure measure = measures.at(0);
+  const std::uint32_t amax_bits = measure.largest_bits();
+  const BlockScale scale = block_scale(job, E::format, measure.content());
   if (block == 0 && threadIdx.x == 0) store_scale(job, 0, scale);
-  const auto scaler = Scaler<kDivide>::of(scale.factor);
+  const auto scaler = Scaler<S, kDivide>::of(scale.factor);
 #pragma unroll
   for (int v = 0; v < kTensorVectors; ++v) {
     const std::size_t at = base + v * kTensorThreads;
-    if (at < vectors) apply_vector(job, narrowing, in[v], at * n, scaler, found.amax_bits);
+    if (at < vectors) apply_vector(job, narrowing, in[v], at * n, scaler, amax_bits);
   }
 }
 

@@ -17,15 +17,26 @@ class Launcher {
   template <class... Parameters, class... Arguments>
   void operator()(const char* name, void (*kernel)(Parameters...), unsigned blocks,
                   unsigned threads, const Arguments&... arguments) const {
-    if (facts_ == nullptr) {
-      kernel<<<blocks, threads>>>(arguments...);
-      check_launch(name);
-      return;
-    }
-    cudaFuncAttributes found{};
-    check(cudaFuncGetAttributes(&found, kernel), name);
-    facts_->registers = std::max(facts_->registers, found.numRegs);
-    facts_->local_bytes = std::max(facts_->local_bytes, found.localSizeBytes);
+    if (facts_ != nullptr) return note(name, kernel);
+    kernel<<<blocks, threads>>>(arguments...);
+    check_launch(name);
+  }
+
+  /// The same for a kernel that may begin before the launch ahead of it has ended, and awaits that
+  /// itself (ptx/grid.cuh).
+  template <class... Parameters, class... Arguments>
+  void overlapping(const char* name, void (*kernel)(Parameters...), unsigned blocks,
+                   unsigned threads, const Arguments&... arguments) const {
+    if (facts_ != nullptr) return note(name, kernel);
+    cudaLaunchAttribute attribute{};
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = dim3(blocks);
+    config.blockDim = dim3(threads);
+    config.attrs = &attribute;
+    config.numAttrs = 1;
+    check(cudaLaunchKernelEx(&config, kernel, Parameters(arguments)...), name);
   }
 
   void zero(void* data, std::size_t bytes) const {
@@ -33,6 +44,14 @@ class Launcher {
   }
 
  private:
+  template <class... Parameters>
+  void note(const char* name, void (*kernel)(Parameters...)) const {
+    cudaFuncAttributes found{};
+    check(cudaFuncGetAttributes(&found, kernel), name);
+    facts_->registers = std::max(facts_->registers, found.numRegs);
+    facts_->local_bytes = std::max(facts_->local_bytes, found.localSizeBytes);
+  }
+
   KernelFacts* facts_;
 };
 

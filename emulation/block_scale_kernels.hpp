@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "scale_lanes.hpp"
+#include "binade/emulation/scale_lanes.hpp"
 
 namespace binade::detail {
 

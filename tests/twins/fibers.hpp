@@ -138,6 +138,14 @@ template <class T>
 T __ldg(const T* p) {
   return *p;
 }
+inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
+  const std::uint64_t bytes = static_cast<std::uint64_t>(b) << 32 | a;
+  unsigned picked = 0;
+  for (unsigned i = 0; i < 4; ++i) {
+    picked |= static_cast<unsigned>(bytes >> (selector >> 4 * i & 7) * 8 & 0xff) << 8 * i;
+  }
+  return picked;
+}
 inline unsigned __vmaxu2(unsigned a, unsigned b) {
   return max(a & 0xffff, b & 0xffff) | max(a >> 16, b >> 16) << 16;
 }

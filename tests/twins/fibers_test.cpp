@@ -44,7 +44,7 @@ template <class S, class E, bool kDivide>
 struct Kernels {
   BlockJob straight, transposed;
   Narrowing<E> narrowing;
-  PassMeasure tensor{};
+  std::vector<std::uint32_t> room{};
 
   void quantize(Blocks blocks) {
     const BlockGrid& g = straight.grid;
@@ -68,34 +68,49 @@ struct Kernels {
       case Blocks::kTensor: {
         const std::size_t each = kTensorThreads * kTensorVectors;
         const std::size_t count = (vectors + each - 1) / each;
-        tensor = {};
+        const PassMeasures tensor = measures(1);
         fibers::launch(count, kTensorThreads,
-                       [&] { measure_vectors<S>(straight.x, vectors, &tensor); });
+                       [&] { measure_vectors<S>(straight.x, vectors, tensor); });
         fibers::launch(count, kTensorThreads, [&] {
-          apply_vectors<S, E, kDivide>(straight, narrowing, vectors, &tensor);
+          apply_vectors<S, E, kDivide>(straight, narrowing, vectors, tensor);
         });
       }
     }
   }
 
   template <TileScales scales>
-  void tiles(const PassMeasure* before) {
+  void tiles(PassMeasures before) {
+    std::vector<float> left(tile_count() * 2 * kTile);
+    const TilePair jobs{straight, transposed, tile_grid(), left.data()};
     fibers::launch(tile_count(), kTileThreads, [&] {
-      quantize_tiles<S, E, kDivide, scales>({straight, transposed}, narrowing, before, 1);
+      quantize_tiles<S, E, kDivide, scales>(jobs, narrowing, before);
     });
+    if (scales != TileScales::kSegments) return;
+    const auto blocks = [](unsigned tiles) { return (tiles + kPlacedTiles - 1) / kPlacedTiles; };
+    const unsigned of_straight = jobs.grid.down * blocks(jobs.grid.across);
+    fibers::launch(of_straight + jobs.grid.across * blocks(jobs.grid.down), kPlacingThreads,
+                   [&] { place_scales(jobs, of_straight); });
   }
 
   /// After quantize, which leaves the measure of the tensor.
   void quantize_both(Blocks blocks) {
-    if (blocks == Blocks::kSegments) tiles<TileScales::kSegments>(nullptr);
-    if (blocks == Blocks::kSquares) tiles<TileScales::kSquare>(nullptr);
-    if (blocks == Blocks::kTensor) tiles<TileScales::kTensor>(&tensor);
+    if (blocks == Blocks::kSegments) tiles<TileScales::kSegments>({});
+    if (blocks == Blocks::kSquares) tiles<TileScales::kSquare>({});
+    if (blocks == Blocks::kTensor) tiles<TileScales::kTensor>(PassMeasures::in(room.data(), 1));
     if (blocks == Blocks::kRows) {
-      std::vector<PassMeasure> lines(straight.grid.rows + straight.grid.cols);
-      fibers::launch(tile_count(), kTileThreads, [&] { measure_lines<S>(straight, lines.data()); });
-      tiles<TileScales::kLines>(lines.data());
+      const PassMeasures lines = measures(straight.grid.rows + straight.grid.cols);
+      fibers::launch(tile_count(), kTileThreads,
+                     [&] { measure_lines<S>(straight, tile_grid(), lines); });
+      tiles<TileScales::kLines>(lines);
     }
   }
+
+  PassMeasures measures(std::size_t count) {
+    room.assign(2 * count, 0);
+    return PassMeasures::in(room.data(), count);
+  }
+
+  TileGrid tile_grid() const { return {straight.grid, 1}; }
 
   std::size_t tile_count() const {
     const BlockGrid& g = straight.grid;

@@ -285,7 +285,10 @@ BINADE_HD constexpr BlockScale scale_of_block(const ScaleRule& rule, ScaleType t
     b.scale = amax * (tensor.inv_scale * (1.0f / max));
   } else {
     float s = rule.formula == ScaleFormula::kReciprocalConstant ? amax * (1.0f / max) : amax / max;
-    const float inv = detail::finite_inverse(max / amax, largest_inverse);
+    float inv = 1.0f;
+    if (rule.formula == ScaleFormula::kInverseFirst || rule.apply == ApplyScale::kMultiplyInverse) {
+      inv = detail::finite_inverse(max / amax, largest_inverse);
+    }
     if (rule.formula == ScaleFormula::kInverseFirst) s = 1.0f / inv;
     if (rule.floor == AmaxFloor::kOnScale && s < rule.floor_value) s = rule.floor_value;
     if (s == 0.0f) s = detail::kFp32Smallest;

@@ -1,5 +1,5 @@
 // scale_of_block for many blocks at once, in 32-bit lanes: the scalar text of scale_recipe.hpp,
-// which judges this one, without its cases. Private to this folder.
+// which judges this one, without its cases. For the quantisers of this library.
 //
 // Blocks whose amax is between 2^-60 and 2^60 leave every case out: nothing is zero, infinite, NaN
 // or subnormal, no policy speaks and no exponent leaves fp32's, given a largest element of 1 to
@@ -27,7 +27,7 @@ struct ScaleLanes {
 
 /// Bits of the amaxes that lanes serve: from kEasyFirst, kEasySpan of them.
 inline constexpr std::uint32_t kEasyFirst = (127 - 60) << 23, kEasySpan = 120u << 23;
-constexpr bool is_easy_amax(std::uint32_t bits) { return bits - kEasyFirst < kEasySpan; }
+BINADE_HD constexpr bool is_easy_amax(std::uint32_t bits) { return bits - kEasyFirst < kEasySpan; }
 
 inline ScaleLanes make_scale_lanes(const ScaleRule& rule, ScaleType type, FloatFormat element) {
   const auto mask = [](bool condition) { return condition ? ~std::uint32_t{0} : 0u; };
@@ -55,7 +55,7 @@ inline ScaleLanes make_scale_lanes(const ScaleRule& rule, ScaleType type, FloatF
 struct LaneScale {
   std::uint32_t scale, factor;
 };
-[[gnu::always_inline]] inline LaneScale lane_scale(const ScaleLanes& l, float found) {
+BINADE_HD LaneScale lane_scale(const ScaleLanes& l, float found) {
   using Bits = std::uint32_t;
   const auto bits = [](float x) __attribute__((always_inline)) { return bit_cast<Bits>(x); };
   const auto choose = [](Bits mask, Bits a, Bits b) __attribute__((always_inline)) {
