@@ -109,8 +109,8 @@ class ScaleChunk {
   float a_[kScaleChunk][kRuns] = {}, b_[kScaleChunk][kSpan] = {};
 };
 
-/// kScaleThreads threads. A chunk is asked for when the one before has been put down: it waits in registers for
-/// its place.
+/// kScaleThreads threads. A chunk is asked for when the one before has been put down: it waits in
+/// registers for its place.
 template <class Tile>
 __device__ void produce_scales(const GemmArguments& args, const GemmShared<Tile>& shared,
                                int thread) {
