@@ -116,7 +116,7 @@ __device__ __forceinline__ BlockScale block_scale(const BlockJob& job, FloatForm
   b.scale = bit_cast<float>(lanes.scale);
   b.factor = bit_cast<float>(lanes.factor);
   if (job.reciprocals) b.factor = 1.0f / b.factor;
-  if (job.type == ScaleType::kUe8m0) b.code = static_cast<std::uint8_t>(lanes.scale >> 23);
+  if (job.type == ScaleType::kUe8m0) b.code = detail::ue8m0_code(b.scale);
   return b;
 }
 

@@ -89,17 +89,18 @@ struct TileGrid {
     magic = static_cast<unsigned>(((std::uint64_t{1} << shift) + across - 1) / across);
   }
 
-  __device__ TilePlace place(unsigned down, unsigned right) const {
+  unsigned count() const { return across * down; }
+  __device__ unsigned row_of(unsigned tile) const {
+    return static_cast<unsigned>(std::uint64_t{tile} * magic >> shift);
+  }
+  __device__ TilePlace place(unsigned tile) const {
+    const unsigned row = row_of(tile);
     TilePlace t;
-    t.row0 = down * std::size_t{kTile};
-    t.col0 = right * std::size_t{kTile};
+    t.row0 = row * std::size_t{kTile};
+    t.col0 = (tile - row * across) * std::size_t{kTile};
     t.rows = static_cast<int>(min(std::size_t{kTile}, rows - t.row0));
     t.cols = static_cast<int>(min(std::size_t{kTile}, cols - t.col0));
     return t;
-  }
-  __device__ TilePlace place(unsigned tile) const {
-    const auto down = static_cast<unsigned>(std::uint64_t{tile} * magic >> shift);
-    return place(down, tile - down * across);
   }
 };
 
@@ -157,7 +158,7 @@ __device__ void prefetch_later_tile(const TilePair& jobs, unsigned tile) {
   constexpr int kLineElements = 128 / kBytes<S>, kLines = kTile / kLineElements;
   const int row = threadIdx.x / kLines, col = threadIdx.x % kLines * kLineElements;
   const TileGrid& g = jobs.grid;
-  unsigned down = static_cast<unsigned>(std::uint64_t{tile} * g.magic >> g.shift);
+  unsigned down = g.row_of(tile);
   unsigned right = tile - down * g.across + g.ahead_right;
   down += g.ahead_down;
   if (right >= g.across) right -= g.across, ++down;
@@ -263,7 +264,7 @@ struct TileLine {
 /// The measure of a line, from what measure_tile left.
 template <class S, bool kDivide>
 __device__ Measure measure_line(const BlockJob& job, const TileShared<S, kDivide>& shared,
-                                    const TilePlace& t, const TileLine& line, bool is_finite) {
+                                const TilePlace& t, const TileLine& line, bool is_finite) {
   MagnitudeBits<S> largest = line.is_row ? shared.row_bits[line.i] : 0;
   if (!line.is_row) {
     for (const auto& of_warp : shared.col_bits) largest = max(largest, of_warp[line.i]);
@@ -277,7 +278,7 @@ __device__ Measure measure_line(const BlockJob& job, const TileShared<S, kDivide
 /// The measure of the whole tile, by each warp for itself.
 template <class S, bool kDivide>
 __device__ Measure measure_square(const BlockJob& job, const TileShared<S, kDivide>& shared,
-                                      const TilePlace& t, bool is_finite) {
+                                  const TilePlace& t, bool is_finite) {
   MagnitudeBits<S> largest = 0;
   for (int r = threadIdx.x % 32; r < kTile; r += 32) largest = max(largest, shared.row_bits[r]);
   const std::uint32_t bits = __reduce_max_sync(~0u, widened_magnitude<S>(largest));
@@ -307,8 +308,8 @@ __device__ void store_line_scale(const TilePair& jobs, const TilePlace& t, const
   }
 }
 
-/// Fills the scaler of a line of the tile and returns its scale. serves: whether the instruction
-/// does the line. before: of the first pass, the tensor's measure, or those of all rows and columns.
+/// Fills the scaler of a line of the tile and returns its scale. serves_line: whether the instruction
+/// does it. before: of the first pass, the tensor's measure, or those of all rows and columns.
 template <class S, class E, bool kDivide, TileScales scales>
 __device__ BlockScale derive_line(const TilePair& jobs, const Narrowing<E>& narrowing,
                                   TileShared<S, kDivide>& shared, const TilePlace& t,
@@ -423,19 +424,28 @@ __global__ void __launch_bounds__(kTileThreads, kTilesAtOnce)
 
 inline constexpr int kPlacedTiles = 16, kPlacingThreads = 512;
 
+/// Thread blocks that place the scales of so many tiles side by side; and those of all tiles, for x
+/// or for its transpose.
+BINADE_HD constexpr unsigned placing_blocks(unsigned tiles) {
+  return (tiles + kPlacedTiles - 1) / kPlacedTiles;
+}
+BINADE_HD constexpr unsigned placing_blocks(const TileGrid& g, bool straight) {
+  return straight ? g.down * placing_blocks(g.across) : g.across * placing_blocks(g.down);
+}
+
 /// Scales from where tiles left them to their places: a thread block those of 16 neighbours in a row
-/// of tiles, or, after the first `of_straight` of them, of 16 in a column for the transpose.
+/// of tiles, or, after as many blocks as x takes, of 16 in a column for the transpose.
 __global__ void __launch_bounds__(kPlacingThreads)
-    place_scales(const __grid_constant__ TilePair jobs, unsigned of_straight) {
+    place_scales(const __grid_constant__ TilePair jobs) {
   constexpr int kEach = kTile * kPlacedTiles / kPlacingThreads;  // scales of a thread
   constexpr int kLoads = kPlacingThreads / kTile, kStores = kPlacingThreads / kPlacedTiles;
   __shared__ float gathered[kTile][kPlacedTiles + 1];
   ptx::grid_awaits_last();
-  const unsigned across = jobs.grid.across;
+  const unsigned across = jobs.grid.across, of_straight = placing_blocks(jobs.grid, true);
   const bool straight = blockIdx.x < of_straight;
   const BlockJob& job = straight ? jobs.straight : jobs.transposed;
   const auto scales = static_cast<unsigned>(job.grid.grid_cols);  // of a row; one of each tile
-  const unsigned groups = (scales + kPlacedTiles - 1) / kPlacedTiles;
+  const unsigned groups = placing_blocks(scales);
   const unsigned group = straight ? blockIdx.x : blockIdx.x - of_straight;
   const unsigned line = group / groups, first = group % groups * kPlacedTiles;
   const unsigned r = threadIdx.x % kTile;
@@ -455,9 +465,7 @@ __global__ void __launch_bounds__(kPlacingThreads)
     const std::size_t row = std::size_t{line} * kTile + of_tile;
     if (row >= job.grid.rows) return;
     const float scale = gathered[of_tile][along];
-    // The code of a power of two is its exponent's field.
-    store_scale(job, row * scales + first + along,
-                {scale, 0.0f, static_cast<std::uint8_t>(bit_cast<std::uint32_t>(scale) >> 23)});
+    store_scale(job, row * scales + first + along, {scale, 0.0f, detail::ue8m0_code(scale)});
   }
 }
 

@@ -32,10 +32,6 @@ unsigned blocks_for(std::size_t work, std::size_t each) {
   return static_cast<unsigned>(ceil_div(work, each));
 }
 
-unsigned tiles_of(const BlockGrid& g) {
-  return static_cast<unsigned>(ceil_div(g.rows, kTile) * ceil_div(g.cols, kTile));
-}
-
 /// The kernels of one pair of formats, and their launches.
 template <class S, class E, bool kDivide>
 struct Launches {
@@ -77,8 +73,8 @@ struct Launches {
 
   void tensor() const {
     measure_tensor();
-    launch.overlapping("quantize a tensor", apply_vectors<S, E, kDivide>, blocks_of_tensor(), kTensorThreads,
-           job, narrowing, vectors(), PassMeasures::in(scratch, 1));
+    launch.overlapping("quantize a tensor", apply_vectors<S, E, kDivide>, blocks_of_tensor(),
+                       kTensorThreads, job, narrowing, vectors(), PassMeasures::in(scratch, 1));
   }
 
   template <TileScales scales>
@@ -91,22 +87,21 @@ struct Launches {
     if constexpr (scales == TileScales::kTensor) measure_tensor();
     if constexpr (scales == TileScales::kLines) {
       launch.zero(scratch, PassMeasures::bytes(lines));
-      launch("measure rows and columns", measure_lines<S>, tiles_of(job.grid), kTileThreads, job,
-             grid, measures);
+      launch("measure rows and columns", measure_lines<S>, grid.count(), kTileThreads, job, grid,
+             measures);
     }
     const TilePair jobs{job, transposed, grid, static_cast<float*>(scratch)};
     const auto tile_kernel = quantize_tiles<S, E, kDivide, scales>;
     if constexpr (scales == TileScales::kTensor || scales == TileScales::kLines) {
-      launch.overlapping(kTiles, tile_kernel, tiles_of(job.grid), kTileThreads, jobs, narrowing,
+      launch.overlapping(kTiles, tile_kernel, grid.count(), kTileThreads, jobs, narrowing,
                          measures);
     } else {
-      launch(kTiles, tile_kernel, tiles_of(job.grid), kTileThreads, jobs, narrowing, measures);
+      launch(kTiles, tile_kernel, grid.count(), kTileThreads, jobs, narrowing, measures);
     }
     if constexpr (scales == TileScales::kSegments) {
-      const unsigned of_straight = grid.down * blocks_for(grid.across, kPlacedTiles);
       launch.overlapping("place scales", place_scales,
-             of_straight + grid.across * blocks_for(grid.down, kPlacedTiles), kPlacingThreads, jobs,
-             of_straight);
+                         placing_blocks(grid, true) + placing_blocks(grid, false), kPlacingThreads,
+                         jobs);
     }
   }
 
@@ -149,7 +144,7 @@ VectorKernel tile_kernel(const BlockJob& job, Granularity granularity) {
 
 std::size_t tile_scratch(VectorKernel kernel, const BlockGrid& grid) {
   if (kernel == VectorKernel::kTensor) return PassMeasures::bytes(1);
-  if (kernel == VectorKernel::kSegments) return tiles_of(grid) * 2 * kTile * sizeof(float);
+  if (kernel == VectorKernel::kSegments) return TileGrid(grid, 0).count() * 2 * kTile * sizeof(float);
   return kernel == VectorKernel::kRows ? PassMeasures::bytes(grid.rows + grid.cols) : 0;
 }
 

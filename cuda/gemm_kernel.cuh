@@ -279,6 +279,7 @@ class Consumer {
     issue(turns.chains[i % 2], stage, 0, c, false);
     if (c + 1 == Tile::kChains) {
       stage_.advance();
+      // Wider tiles have no register for the answer: they spill.
       turns.next = Tile::kCols <= 128 && i + 1 < kAll && is_full();
     }
     if (c == 0) scales.fetch(block);

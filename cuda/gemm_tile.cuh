@@ -43,7 +43,7 @@ constexpr int kRowsOfWarpgroup = 64;
 constexpr int kBoxBytes = 16 * 128;   ///< of D, in which a warp writes it: 16 rows
 constexpr int kSharedBytes = 232448;  ///< of a block on sm_90
 constexpr int kBarrierBytes = 512;
-constexpr int kScaleChunk = 2;  ///< blocks of K whose scales come together
+constexpr int kScaleChunk = 2;     ///< blocks of K whose scales come together
 constexpr int kScaleThreads = 64;  ///< that bring them
 
 /// What a consumer does while the tensor cores multiply for it or for another.
@@ -138,7 +138,9 @@ struct GemmShared {
   __device__ ptx::Barrier* empty(int stage) const { return full(stage + Tile::kStages); }
   /// The same for the chunks of scales.
   __device__ ptx::Barrier* scales_full(int slot) const { return full(2 * Tile::kStages + slot); }
-  __device__ ptx::Barrier* scales_empty(int slot) const { return scales_full(Tile::kScaleSlots + slot); }
+  __device__ ptx::Barrier* scales_empty(int slot) const {
+    return scales_full(Tile::kScaleSlots + slot);
+  }
   __device__ float* row_scales(int warpgroup) const {
     return reinterpret_cast<float*>(staging(4 * Tile::kConsumers) + kBarrierBytes +
                                     warpgroup * Tile::kRowScaleBytes);

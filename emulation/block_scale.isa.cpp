@@ -71,9 +71,7 @@ bool scales(const ScaleLanes& shared_lanes, const std::uint32_t* amax, std::size
     factor[i] = bit_cast<float>(b.factor);
     hard |= is_easy_amax(amax[i]) ? 0u : 1u;
   }
-  for (std::size_t i = 0; code != nullptr && i < count; ++i) {
-    code[i] = static_cast<std::uint8_t>(bit_cast<std::uint32_t>(scale[i]) >> 23);
-  }
+  for (std::size_t i = 0; code != nullptr && i < count; ++i) code[i] = ue8m0_code(scale[i]);
   return hard == 0;
 }
 

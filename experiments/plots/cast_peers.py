@@ -40,10 +40,7 @@ def draw(data):
         axis.set_xlabel("G elements/s")
         axis.set_title(operation)
         axis.grid(axis="y", visible=False)
-    for name, color in LIBRARIES.items():
-        axes[0, 1].barh(0, 0, color=color, label=name)
-    fig.legend(*axes[0, 1].get_legend_handles_labels(), frameon=False, fontsize=9,
-               loc="upper right", ncols=4)
+    style.legend_of_bars(axes[0, 1], LIBRARIES)
     return fig
 
 

@@ -60,9 +60,7 @@ def draw(data):
         draw_shape(axis, data.where(m=m, n=n, k=k), paths)
     for axis in axes.flat[len(shapes):]:
         axis.set_visible(False)
-    for name, color in KERNELS.items():
-        axes.flat[0].barh(0, 0, color=color, label=name)
-    fig.legend(frameon=False, fontsize=9, loc="upper right", ncols=2)
+    style.legend_of_bars(axes.flat[0], KERNELS)
     return fig
 
 

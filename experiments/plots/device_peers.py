@@ -114,10 +114,7 @@ def draw(data):
             axis.remove()
         draw_gemms(fig.add_subplot(grid[:, -1]), gemms)
     if moves:
-        for name, color in LIBRARIES.items():
-            axes[0, 0].barh(0, 0, color=color, label=name)
-        fig.legend(*axes[0, 0].get_legend_handles_labels(), frameon=False, fontsize=9,
-                   loc="upper right", ncols=3)
+        style.legend_of_bars(axes[0, 0], LIBRARIES)
     return fig
 
 

@@ -134,6 +134,14 @@ def label_ends(axis, labels, gap=11.5):
                       annotation_clip=False)
 
 
+def legend_of_bars(axis, colors):
+    """The colour of each name, at the top of the figure: a bar of no length stands for it."""
+    for name, color in colors.items():
+        axis.barh(0, 0, color=color, label=name)
+    axis.figure.legend(*axis.get_legend_handles_labels(), frameon=False, fontsize=9,
+                       loc="upper right", ncols=len(colors))
+
+
 def draw_shares(axis, data, names, label_of, isas):
     """Share of the limit of each named row, a bar an instruction set."""
     height = 0.8 / len(isas)

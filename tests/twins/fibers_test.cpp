@@ -86,10 +86,8 @@ struct Kernels {
       quantize_tiles<S, E, kDivide, scales>(jobs, narrowing, before);
     });
     if (scales != TileScales::kSegments) return;
-    const auto blocks = [](unsigned tiles) { return (tiles + kPlacedTiles - 1) / kPlacedTiles; };
-    const unsigned of_straight = jobs.grid.down * blocks(jobs.grid.across);
-    fibers::launch(of_straight + jobs.grid.across * blocks(jobs.grid.down), kPlacingThreads,
-                   [&] { place_scales(jobs, of_straight); });
+    fibers::launch(placing_blocks(jobs.grid, true) + placing_blocks(jobs.grid, false),
+                   kPlacingThreads, [&] { place_scales(jobs); });
   }
 
   /// After quantize, which leaves the measure of the tensor.
@@ -112,10 +110,7 @@ struct Kernels {
 
   TileGrid tile_grid() const { return {straight.grid, 1}; }
 
-  std::size_t tile_count() const {
-    const BlockGrid& g = straight.grid;
-    return (g.rows + kTile - 1) / kTile * ((g.cols + kTile - 1) / kTile);
-  }
+  std::size_t tile_count() const { return tile_grid().count(); }
 };
 
 template <class S, class E>

@@ -230,8 +230,12 @@ BINADE_HD constexpr BlockScale power_of_two_scale(const ScaleRule& rule, FloatFo
 
 /// The E8M0 code of a power of two from 2^-127 to 2^127 is its FP32 exponent field; infinity and
 /// NaN share the field 255, which is E8M0's NaN.
+BINADE_HD constexpr std::uint8_t ue8m0_code(float scale) {
+  return static_cast<std::uint8_t>(bit_cast<std::uint32_t>(scale) >> 23);
+}
+
 BINADE_HD constexpr void store_ue8m0(BlockScale& b) {
-  b.code = static_cast<std::uint8_t>(bit_cast<std::uint32_t>(b.scale) >> 23);
+  b.code = ue8m0_code(b.scale);
   b.scale = exp2_of(b.code == 255 ? 129 : b.code - 127);
 }
 
@@ -285,10 +289,7 @@ BINADE_HD constexpr BlockScale scale_of_block(const ScaleRule& rule, ScaleType t
     b.scale = amax * (tensor.inv_scale * (1.0f / max));
   } else {
     float s = rule.formula == ScaleFormula::kReciprocalConstant ? amax * (1.0f / max) : amax / max;
-    float inv = 1.0f;
-    if (rule.formula == ScaleFormula::kInverseFirst || rule.apply == ApplyScale::kMultiplyInverse) {
-      inv = detail::finite_inverse(max / amax, largest_inverse);
-    }
+    const float inv = detail::finite_inverse(max / amax, largest_inverse);
     if (rule.formula == ScaleFormula::kInverseFirst) s = 1.0f / inv;
     if (rule.floor == AmaxFloor::kOnScale && s < rule.floor_value) s = rule.floor_value;
     if (s == 0.0f) s = detail::kFp32Smallest;
