@@ -120,9 +120,17 @@ __device__ __forceinline__ BlockScale block_scale(const BlockJob& job, FloatForm
   return b;
 }
 
-__device__ inline void store_scale(const BlockJob& job, std::size_t block, const BlockScale& b) {
-  job.out.scales[block] = b.scale;
-  if (job.out.scale_codes != nullptr) job.out.scale_codes[block] = b.code;
+__device__ inline void store_scale_at(const BlockJob& job, std::size_t at, const BlockScale& b) {
+  job.out.scales[at] = b.scale;
+  if (job.out.scale_codes != nullptr) job.out.scale_codes[at] = b.code;
+}
+
+/// block: its number along the rows of blocks. Index: wide enough for the count of them.
+template <class Index>
+__device__ void store_scale(const BlockJob& job, Index block, const BlockScale& b) {
+  if (job.out.scale_order == MatrixOrder::kRowMajor) return store_scale_at(job, block, b);
+  const auto cols = static_cast<Index>(job.grid.grid_cols);
+  store_scale_at(job, block % cols * job.grid.grid_rows + block / cols, b);
 }
 
 /// x over or times the factor, with the NaN that x86 makes: x's own, else the factor's, else a

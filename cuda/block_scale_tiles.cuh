@@ -75,26 +75,19 @@ struct TilePlace {
 struct TileGrid {
   std::size_t rows, cols;  ///< of the matrix
   unsigned across, down, magic, shift;
-  unsigned ahead_down, ahead_right;  ///< from a tile to one that a later thread block reads
 
-  /// ahead: that many tiles later.
-  TileGrid(const BlockGrid& g, unsigned ahead)
+  explicit TileGrid(const BlockGrid& g)
       : rows(g.rows),
         cols(g.cols),
         across(static_cast<unsigned>((g.cols + kTile - 1) / kTile)),
         down(static_cast<unsigned>((g.rows + kTile - 1) / kTile)),
-        shift(31 + static_cast<unsigned>(std::bit_width(across - 1))),
-        ahead_down(ahead / across),
-        ahead_right(ahead % across) {
+        shift(31 + static_cast<unsigned>(std::bit_width(across - 1))) {
     magic = static_cast<unsigned>(((std::uint64_t{1} << shift) + across - 1) / across);
   }
 
-  unsigned count() const { return across * down; }
-  __device__ unsigned row_of(unsigned tile) const {
-    return static_cast<unsigned>(std::uint64_t{tile} * magic >> shift);
-  }
+  BINADE_HD unsigned count() const { return across * down; }
   __device__ TilePlace place(unsigned tile) const {
-    const unsigned row = row_of(tile);
+    const auto row = static_cast<unsigned>(std::uint64_t{tile} * magic >> shift);
     TilePlace t;
     t.row0 = row * std::size_t{kTile};
     t.col0 = (tile - row * across) * std::size_t{kTile};
@@ -109,8 +102,10 @@ struct TilePair {
   BlockJob straight, transposed;
   TileGrid grid;
   /// Where each tile of kSegments leaves its scales side by side, of its rows and then its columns:
-  /// place_scales puts them down. Written to their places one by one, they cost a tenth of the time.
+  /// place_scales puts down those whose order is row-major. Written to their places one by one, they
+  /// cost a tenth of the time; in a column they lie as in the tile.
   float* scales;
+  unsigned ahead;  ///< tiles between the one that is cast and the one that is sent for meanwhile
 };
 
 /// What a thread holds of the tile: vector v is that of row `row_of(v)` from column `col` on.
@@ -151,21 +146,17 @@ struct TileThread {
   }
 };
 
-/// Asks for the tile that a later thread block will read, so that memory goes on while this one
-/// casts.
+/// Sends for a tile that a later thread block will read, so that memory goes on while this one
+/// casts. No tile: one that is not there.
 template <class S>
-__device__ void prefetch_later_tile(const TilePair& jobs, unsigned tile) {
+__device__ void prefetch_tile(const TilePair& jobs, unsigned tile) {
   constexpr int kLineElements = 128 / kBytes<S>, kLines = kTile / kLineElements;
+  if (tile >= jobs.grid.count()) return;
+  const TilePlace t = jobs.grid.place(tile);
   const int row = threadIdx.x / kLines, col = threadIdx.x % kLines * kLineElements;
-  const TileGrid& g = jobs.grid;
-  unsigned down = g.row_of(tile);
-  unsigned right = tile - down * g.across + g.ahead_right;
-  down += g.ahead_down;
-  if (right >= g.across) right -= g.across, ++down;
-  const std::size_t at_row = down * std::size_t{kTile} + row, at_col = right * kTile + col;
-  if (row >= kTile || at_row >= g.rows || at_col >= g.cols) return;
-  ptx::prefetch_l2(static_cast<const char*>(jobs.straight.x) +
-                   (at_row * g.cols + at_col) * kBytes<S>);
+  if (row >= t.rows || col >= t.cols) return;
+  const std::size_t at = (t.row0 + row) * jobs.grid.cols + t.col0 + col;
+  ptx::prefetch_l2(static_cast<const char*>(jobs.straight.x) + at * kBytes<S>);
 }
 
 /// The whole tile by the text: it holds something that the instruction does not do as the rules
@@ -298,7 +289,11 @@ __device__ void store_line_scale(const TilePair& jobs, const TilePlace& t, const
   const BlockJob& job = line.is_row ? jobs.straight : jobs.transposed;
   const std::size_t row0 = line.is_row ? t.row0 : t.col0, col0 = line.is_row ? t.col0 : t.row0;
   if constexpr (scales == TileScales::kSegments) {
-    jobs.scales[blockIdx.x * std::size_t{2 * kTile} + threadIdx.x] = scale.scale;
+    if (job.out.scale_order == MatrixOrder::kRowMajor) {
+      jobs.scales[blockIdx.x * std::size_t{2 * kTile} + threadIdx.x] = scale.scale;
+    } else if (line.is_inside(t)) {
+      store_scale_at(job, col0 / kTile * job.grid.grid_rows + row0 + line.i, scale);
+    }
   } else if constexpr (scales == TileScales::kSquare) {
     if (line.i == 0) store_scale(job, row0 / kTile * job.grid.grid_cols + col0 / kTile, scale);
   } else if constexpr (scales == TileScales::kLines) {
@@ -385,17 +380,18 @@ template <class S, class E, bool kDivide, TileScales scales>
 __global__ void __launch_bounds__(kTileThreads, kTilesAtOnce)
     quantize_tiles(const __grid_constant__ TilePair jobs,
                    const __grid_constant__ Narrowing<E> narrowing, PassMeasures before) {
-  // Asking ahead gains up to a tenth where arithmetic holds memory up, with 16-bit sources in one
-  // pass; with fp32 it costs a tenth. (Thread blocks that stay and copy their next tile to shared
-  // memory meanwhile were slower by a tenth to a third.) After a first pass tiles come backwards:
-  // what that read last is still in the L2.
+  // After a first pass tiles come backwards: what that read last is still in the L2. Asking ahead
+  // gains up to a tenth where arithmetic holds memory up, with 16-bit sources; with fp32 nothing.
+  // (Thread blocks that stay and copy their next tile to shared memory meanwhile were slower by a
+  // tenth to a third.)
   constexpr bool kOnePass = scales == TileScales::kSegments || scales == TileScales::kSquare;
-  constexpr bool kAsksAhead = kBytes<S> == 2 && kOnePass;
+  constexpr bool kAsksAhead = kBytes<S> == 2;
   __shared__ TileShared<S, kDivide> shared;
-  const TilePlace t = jobs.grid.place(kOnePass ? blockIdx.x : gridDim.x - 1 - blockIdx.x);
+  const unsigned tile = kOnePass ? blockIdx.x : gridDim.x - 1 - blockIdx.x;
+  const TilePlace t = jobs.grid.place(tile);
   TileThread<S> mine;
   mine.load(jobs.straight, t);
-  if constexpr (kAsksAhead) prefetch_later_tile<S>(jobs, blockIdx.x);
+  if constexpr (kAsksAhead) prefetch_tile<S>(jobs, kOnePass ? tile + jobs.ahead : tile - jobs.ahead);
   bool finite = true;
   if constexpr (kOnePass) {
     if constexpr (scales == TileScales::kSegments) ptx::grid_lets_next_begin();
@@ -429,7 +425,10 @@ inline constexpr int kPlacedTiles = 16, kPlacingThreads = 512;
 BINADE_HD constexpr unsigned placing_blocks(unsigned tiles) {
   return (tiles + kPlacedTiles - 1) / kPlacedTiles;
 }
-BINADE_HD constexpr unsigned placing_blocks(const TileGrid& g, bool straight) {
+BINADE_HD unsigned placing_blocks(const TilePair& jobs, bool straight) {
+  const TileGrid& g = jobs.grid;
+  const BlockJob& job = straight ? jobs.straight : jobs.transposed;
+  if (job.out.scale_order == MatrixOrder::kColumnMajor) return 0;  // they are in their places
   return straight ? g.down * placing_blocks(g.across) : g.across * placing_blocks(g.down);
 }
 
@@ -441,7 +440,7 @@ __global__ void __launch_bounds__(kPlacingThreads)
   constexpr int kLoads = kPlacingThreads / kTile, kStores = kPlacingThreads / kPlacedTiles;
   __shared__ float gathered[kTile][kPlacedTiles + 1];
   ptx::grid_awaits_last();
-  const unsigned across = jobs.grid.across, of_straight = placing_blocks(jobs.grid, true);
+  const unsigned across = jobs.grid.across, of_straight = placing_blocks(jobs, true);
   const bool straight = blockIdx.x < of_straight;
   const BlockJob& job = straight ? jobs.straight : jobs.transposed;
   const auto scales = static_cast<unsigned>(job.grid.grid_cols);  // of a row; one of each tile
@@ -465,7 +464,7 @@ __global__ void __launch_bounds__(kPlacingThreads)
     const std::size_t row = std::size_t{line} * kTile + of_tile;
     if (row >= job.grid.rows) return;
     const float scale = gathered[of_tile][along];
-    store_scale(job, row * scales + first + along, {scale, 0.0f, detail::ue8m0_code(scale)});
+    store_scale_at(job, row * scales + first + along, {scale, 0.0f, detail::ue8m0_code(scale)});
   }
 }
 
@@ -482,6 +481,7 @@ __global__ void __launch_bounds__(kTileThreads, kTilesAtOnce)
   const bool finite = __syncthreads_and(measure_tile(mine, shared));
   const TileLine line;
   if (!TileLine::has_one() || !line.is_inside(t)) return;
+  ptx::grid_awaits_last();
   measures.join(line.i + (line.is_row ? t.row0 : job.grid.rows + t.col0),
                 measure_line(job, shared, t, line, finite));
 }

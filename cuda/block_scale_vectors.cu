@@ -65,32 +65,43 @@ struct Launches {
            blocks_for(of_row, each * 32) * 32, job, narrowing);
   }
 
-  void measure_tensor() const {
-    launch.zero(scratch, PassMeasures::bytes(1));
-    launch("measure a tensor", measure_vectors<S>, blocks_of_tensor(), kTensorThreads, job.x,
-           vectors(), PassMeasures::in(scratch, 1));
+  PassMeasures cleared_measures(std::size_t count) const {
+    const auto measures = PassMeasures::in(scratch, count);
+    launch("clear measures", clear_measures, blocks_for(count, kTensorThreads), kTensorThreads,
+           measures, count);
+    return measures;
+  }
+
+  PassMeasures measure_tensor() const {
+    const PassMeasures measures = cleared_measures(1);
+    launch.overlapping("measure a tensor", measure_vectors<S>, blocks_of_tensor(), kTensorThreads,
+                       job.x, vectors(), measures);
+    return measures;
+  }
+
+  PassMeasures measure_all_lines(const TileGrid& grid) const {
+    const PassMeasures measures = cleared_measures(job.grid.rows + job.grid.cols);
+    launch.overlapping("measure rows and columns", measure_lines<S>, grid.count(), kTileThreads,
+                       job, grid, measures);
+    return measures;
   }
 
   void tensor() const {
-    measure_tensor();
+    const PassMeasures measures = measure_tensor();
     launch.overlapping("quantize a tensor", apply_vectors<S, E, kDivide>, blocks_of_tensor(),
-                       kTensorThreads, job, narrowing, vectors(), PassMeasures::in(scratch, 1));
+                       kTensorThreads, job, narrowing, vectors(), measures);
   }
 
   template <TileScales scales>
   void tiles(const BlockJob& transposed) const {
     constexpr const char* kTiles = "quantize with the transpose";
-    const TileGrid grid(job.grid, static_cast<unsigned>(kTilesAtOnce * multiprocessors()));
-    const std::size_t lines = job.grid.rows + job.grid.cols;
-    const auto measures =
-        PassMeasures::in(scratch, scales == TileScales::kLines ? lines : std::size_t{1});
-    if constexpr (scales == TileScales::kTensor) measure_tensor();
-    if constexpr (scales == TileScales::kLines) {
-      launch.zero(scratch, PassMeasures::bytes(lines));
-      launch("measure rows and columns", measure_lines<S>, grid.count(), kTileThreads, job, grid,
-             measures);
-    }
-    const TilePair jobs{job, transposed, grid, static_cast<float*>(scratch)};
+    const TileGrid grid(job.grid);
+    PassMeasures measures{};
+    if constexpr (scales == TileScales::kTensor) measures = measure_tensor();
+    if constexpr (scales == TileScales::kLines) measures = measure_all_lines(grid);
+    // Half of those at work; as far ahead as all of them it gains nothing.
+    const auto ahead = static_cast<unsigned>(kTilesAtOnce * multiprocessors() / 2);
+    const TilePair jobs{job, transposed, grid, static_cast<float*>(scratch), ahead};
     const auto tile_kernel = quantize_tiles<S, E, kDivide, scales>;
     if constexpr (scales == TileScales::kTensor || scales == TileScales::kLines) {
       launch.overlapping(kTiles, tile_kernel, grid.count(), kTileThreads, jobs, narrowing,
@@ -99,9 +110,8 @@ struct Launches {
       launch(kTiles, tile_kernel, grid.count(), kTileThreads, jobs, narrowing, measures);
     }
     if constexpr (scales == TileScales::kSegments) {
-      launch.overlapping("place scales", place_scales,
-                         placing_blocks(grid, true) + placing_blocks(grid, false), kPlacingThreads,
-                         jobs);
+      const unsigned blocks = placing_blocks(jobs, true) + placing_blocks(jobs, false);
+      if (blocks > 0) launch.overlapping("place scales", place_scales, blocks, kPlacingThreads, jobs);
     }
   }
 
@@ -144,7 +154,7 @@ VectorKernel tile_kernel(const BlockJob& job, Granularity granularity) {
 
 std::size_t tile_scratch(VectorKernel kernel, const BlockGrid& grid) {
   if (kernel == VectorKernel::kTensor) return PassMeasures::bytes(1);
-  if (kernel == VectorKernel::kSegments) return TileGrid(grid, 0).count() * 2 * kTile * sizeof(float);
+  if (kernel == VectorKernel::kSegments) return TileGrid(grid).count() * 2 * kTile * sizeof(float);
   return kernel == VectorKernel::kRows ? PassMeasures::bytes(grid.rows + grid.cols) : 0;
 }
 

@@ -242,10 +242,11 @@ inline constexpr int kTensorThreads = 256;
 inline constexpr int kTensorVectors = 4;
 
 /// What a first pass over a matrix leaves for the second: the measure of the tensor, or those of its
-/// rows and then its columns. Zeros before.
+/// rows and then its columns. Zeros before: clear_measures.
 struct PassMeasures {
   std::uint32_t *amax_bits, *found;
 
+  __device__ void clear(std::size_t i) const { amax_bits[i] = found[i] = 0; }
   static constexpr std::size_t bytes(std::size_t count) { return 2 * count * sizeof(std::uint32_t); }
   static PassMeasures in(void* scratch, std::size_t count) {
     auto* const words = static_cast<std::uint32_t*>(scratch);
@@ -257,6 +258,14 @@ struct PassMeasures {
   }
   __device__ Measure at(std::size_t i) const { return {amax_bits[i], found[i]}; }
 };
+
+/// A kernel instead of cudaMemset, because the first pass may begin to read meanwhile.
+__global__ void __launch_bounds__(kTensorThreads)
+    clear_measures(PassMeasures measures, std::size_t count) {
+  ptx::grid_lets_next_begin();
+  const std::size_t i = blockIdx.x * std::size_t{kTensorThreads} + threadIdx.x;
+  if (i < count) measures.clear(i);
+}
 
 template <class S>
 __global__ void __launch_bounds__(kTensorThreads)
@@ -270,6 +279,7 @@ __global__ void __launch_bounds__(kTensorThreads)
     in[v] = at < vectors ? load_vector<SourceVector<S>>(x, at) : SourceVector<S>{};
   }
   const Measure m = measure_block<S>(in);
+  ptx::grid_awaits_last();
   if (threadIdx.x == 0) measures.join(0, m);
 }
 

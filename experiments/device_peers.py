@@ -289,14 +289,15 @@ def gemm_comparison(what: str, a: list[Any], b: list[Any], scale_a: Any,
     profile, fast = GEMMS[what]
     (m, k), n = a[0].shape, b[0].shape[0]
     comparison = Comparison("gemm", what, (m, n, k), 2.0 * m * n * k, len(a))
-    left, right = ([binade.cuda.Quantized(x.view(torch.uint8), scales, "e4m3") for x in sets]
-                   for sets, scales in ((a, scale_a), (b, scale_b)))
-    if what == "block":  # torch wants A's column-major and B's as the transpose of row-major
-        sa, sb = scale_a.t().contiguous().t(), scale_b.t()
+    if what == "block":  # A's column-major, and for torch B's as the transpose of row-major
+        scale_a = scale_a.t().contiguous().t()
+        sa, sb = scale_a, scale_b.t()
     elif what.startswith("row"):
         sa, sb = scale_a, scale_b.t().contiguous()
     else:
         sa, sb = scale_a.reshape(()), scale_b.reshape(())
+    left, right = ([binade.cuda.Quantized(x.view(torch.uint8), scales, "e4m3") for x in sets]
+                   for sets, scales in ((a, scale_a), (b, scale_b)))
     ours = comparison.add_ours(lambda i: binade.cuda.gemm(
         left[i], right[i], profile=profile, output="bf16", path="hardware"))
     comparison.add_peer("torch", lambda i: torch._scaled_mm(

@@ -13,7 +13,7 @@ namespace {
 std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
 
 struct Setting {
-  std::string recipe, source, granularity, scales, element;
+  std::string recipe, source, element, granularity, scales, order;
   bool transposed;
 };
 
@@ -44,7 +44,9 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
     return cuda::QuantizedArrays{
         to + (second ? n * bytes_of(element) : 0), scale_array.as<float>() + (second ? scales : 0),
         type == ScaleType::kUe8m0 ? scale_codes.as<std::uint8_t>() + (second ? scales : 0)
-                                  : nullptr};
+                                  : nullptr,
+        nullptr,
+        s.order == "column" ? cuda::MatrixOrder::kColumnMajor : cuda::MatrixOrder::kRowMajor};
   };
   const DeviceTimes times(cuda::time_launches(
       [&](std::size_t i) {
@@ -68,6 +70,7 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
           s.element,
           s.granularity,
           s.scales,
+          s.order,
           std::string(s.transposed ? "yes" : "no"),
           std::string(kernel),
           count_cell(shape.rows),
@@ -84,6 +87,13 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
           count_cell(facts.local_bytes)};
 }
 
+/// Whether the order of scales matters: a row has several, and so has a column of the tile that a
+/// kernel sees.
+bool has_orders(const std::string& granularity) {
+  const Granularity g = parse_granularity(granularity);
+  return g.rows == 1 && g.cols != 0;
+}
+
 /// Every combination that the recipes offer.
 std::vector<Setting> settings_of(const Arguments& arguments) {
   std::vector<Setting> settings;
@@ -92,9 +102,12 @@ std::vector<Setting> settings_of(const Arguments& arguments) {
       for (const std::string& element : arguments.text_list("elements")) {
         for (const std::string& granularity : arguments.text_list("granularities")) {
           for (const std::string& scales : arguments.text_list("scales")) {
-            for (const std::string& transposed : arguments.text_list("transposed")) {
-              settings.push_back(
-                  {recipe, source, granularity, scales, element, transposed == "yes"});
+            for (const std::string& order : arguments.text_list("orders")) {
+              if (order == "column" && !has_orders(granularity)) continue;
+              for (const std::string& transposed : arguments.text_list("transposed")) {
+                settings.push_back(
+                    {recipe, source, element, granularity, scales, order, transposed == "yes"});
+              }
             }
           }
         }
@@ -142,6 +155,12 @@ Experiment device_quantize_throughput() {
        "blocks that share a scale",
        {}},
       {"scales", "fp32,ue8m0", "fp32", "how scales are rounded and stored", {}},
+      {"orders",
+       "row,column",
+       "row,column",
+       "in which 1x128 scales lie: along the rows of blocks, or along the columns, as products "
+       "read them",
+       {"row", "column"}},
       {"transposed", "no,yes", "no,yes", "whether the transpose is quantised too", {"no", "yes"}},
       {"rows", "8192", "128", "of the matrix", {}},
       {"cols", "7168", "256", "of the matrix", {}},
@@ -154,6 +173,7 @@ Experiment device_quantize_throughput() {
       {"element", "", "format of the codes"},
       {"granularity", "", "blocks that share a scale"},
       {"scale_type", "", "how scales are rounded and stored"},
+      {"scale_order", "", "scales side by side: those of a row of blocks, or of a column"},
       {"transposed", "", "whether the transpose is quantised too"},
       {"kernel", "", "one pass, two passes, or portable (the text of the CPU)"},
       {"rows", "", "of the matrix"},

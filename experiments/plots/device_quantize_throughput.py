@@ -3,8 +3,9 @@ import style
 
 
 def label_of(data, i):
+    order = " by column" if data["scale_order"][i] == "column" else ""
     both = " and transpose" if data["transposed"][i] == "yes" else ""
-    return f"{data['granularity'][i]} {data['scale_type'][i]}{both}"
+    return f"{data['granularity'][i]} {data['scale_type'][i]}{order}{both}"
 
 
 def draw(data):

@@ -88,6 +88,14 @@ class DLPackArray {
   std::vector<std::int64_t> shape() const {
     return {tensor_->shape, tensor_->shape + tensor_->ndim};
   }
+  /// Of a matrix, whose columns then lie one after the other.
+  bool column_major() const {
+    const DLTensor& t = *tensor_;
+    if (t.ndim != 2) return false;
+    if (t.strides == nullptr) return t.shape[0] <= 1 || t.shape[1] <= 1;
+    return (t.shape[0] <= 1 || t.strides[0] == 1) &&
+           (t.shape[1] <= 1 || t.strides[1] == t.shape[0]);
+  }
   bool contiguous() const {
     std::int64_t dense = 1;
     for (int i = tensor_->ndim; tensor_->strides != nullptr && i-- > 0;) {
@@ -158,6 +166,7 @@ void bind_dlpack(py::module_& m) {
       .def_property_readonly("address", &DLPackArray::address)
       .def_property_readonly("shape", &DLPackArray::shape)
       .def_property_readonly("contiguous", &DLPackArray::contiguous)
+      .def_property_readonly("column_major", &DLPackArray::column_major)
       .def_buffer(&DLPackArray::buffer);
 }
 

@@ -85,6 +85,28 @@ def test_quantisers_have_the_hosts_bits():
                 assert host(q.scales).tobytes() == theirs.scales.tobytes()
 
 
+def test_scales_come_in_either_order():
+    torch = torch_on_device()
+    x = torch.from_numpy(loud_rows(384, 640)).cuda()
+    for granularity in ("1x128", "128x128", "row", "tensor", "1x32"):
+        rows, columns = (cuda.quantize(x, "deepgemm", granularity=granularity, transposed=True,
+                                       scale_order=order) for order in ("row", "column"))
+        for by_row, by_column in zip(rows, columns):
+            assert torch.equal(by_row.codes, by_column.codes)
+            assert torch.equal(by_row.scales, by_column.scales)
+            assert by_row.scales.is_contiguous() and by_column.scales.t().is_contiguous()
+    left, right = (cuda.quantize(x, "deepgemm", granularity=g) for g in ("1x128", "128x128"))
+    turned = cuda.Quantized(left.codes, left.scales.t().contiguous().t(), left.format)
+    for path in ("hardware", "emulated"):
+        products = [cuda.gemm(a, right, profile="deepgemm", path=path) for a in (left, turned)]
+        assert torch.equal(*(d.view(torch.int32) for d in products)), path
+    strided = torch.ones(384, 10, device="cuda")[:, ::2]
+    assert "not C-contiguous" in message_of(lambda: cuda.gemm(
+        cuda.Quantized(left.codes, strided, "e4m3"), right, profile="deepgemm"))
+    assert "scale order 'rows'" in message_of(lambda: cuda.quantize(
+        x, "deepgemm", granularity="1x128", scale_order="rows"))
+
+
 def torch_1x128(torch, x):
     """DeepGEMM's recipe in torch's words."""
     blocks = x.float().view(x.shape[0], -1, 128)

@@ -89,6 +89,19 @@ std::string first_difference(const char* what, const std::vector<T>& got,
   return text;
 }
 
+/// The scales of q, and their codes, in the other order: side by side those of a column.
+inline Quantized with_columns_of_scales(Quantized q) {
+  const auto turn = [&](auto& values) {
+    const auto rows_first = values;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i % q.scale_cols * q.scale_rows + i / q.scale_cols] = rows_first[i];
+    }
+  };
+  turn(q.scales);
+  turn(q.scale_codes);
+  return q;
+}
+
 /// Empty where every bit is the same.
 inline std::string differences(const Quantized& got, const Quantized& want) {
   std::string text = first_difference("scales", got.scales, want.scales) +

@@ -12,6 +12,7 @@ using namespace block_scale_cases;
 
 namespace {
 
+using enum MatrixOrder;
 enum class Blocks { kSegments, kSquares, kRows, kTensor };
 constexpr Granularity kGranularities[] = {{1, 128}, {128, 128}, kPerRow, kPerTensor};
 
@@ -22,8 +23,9 @@ class Result {
     std::fill(q_.scales.begin(), q_.scales.end(), -1.0f);
     std::fill(q_.scale_codes.begin(), q_.scale_codes.end(), std::uint8_t{0xa5});
   }
-  QuantizedArrays arrays() {
-    return {codes(), q_.scales.data(), q_.scale_codes.empty() ? nullptr : q_.scale_codes.data()};
+  QuantizedArrays arrays(MatrixOrder order) {
+    return {codes(), q_.scales.data(), q_.scale_codes.empty() ? nullptr : q_.scale_codes.data(),
+            nullptr, order};
   }
   const Quantized& take() {
     std::copy_n(codes(), q_.codes.size(), q_.codes.begin());
@@ -81,13 +83,13 @@ struct Kernels {
   template <TileScales scales>
   void tiles(PassMeasures before) {
     std::vector<float> left(tile_count() * 2 * kTile);
-    const TilePair jobs{straight, transposed, tile_grid(), left.data()};
+    const TilePair jobs{straight, transposed, tile_grid(), left.data(), 1};
     fibers::launch(tile_count(), kTileThreads, [&] {
       quantize_tiles<S, E, kDivide, scales>(jobs, narrowing, before);
     });
     if (scales != TileScales::kSegments) return;
-    fibers::launch(placing_blocks(jobs.grid, true) + placing_blocks(jobs.grid, false),
-                   kPlacingThreads, [&] { place_scales(jobs); });
+    fibers::launch(placing_blocks(jobs, true) + placing_blocks(jobs, false), kPlacingThreads,
+                   [&] { place_scales(jobs); });
   }
 
   /// After quantize, which leaves the measure of the tensor.
@@ -104,12 +106,14 @@ struct Kernels {
   }
 
   PassMeasures measures(std::size_t count) {
-    room.assign(2 * count, 0);
-    return PassMeasures::in(room.data(), count);
+    room.assign(2 * count, 0xa5a5a5a5);
+    const PassMeasures measures = PassMeasures::in(room.data(), count);
+    fibers::launch((count + kTensorThreads - 1) / kTensorThreads, kTensorThreads,
+                   [&] { clear_measures(measures, count); });
+    return measures;
   }
 
-  TileGrid tile_grid() const { return {straight.grid, 1}; }
-
+  TileGrid tile_grid() const { return TileGrid(straight.grid); }
   std::size_t tile_count() const { return tile_grid().count(); }
 };
 
@@ -128,16 +132,23 @@ void check(const Matrix& m, const ScaleRecipe& recipe, ScaleType type, Blocks bl
     Kernels<S, E, decltype(divides)::value> kernels{job, transpose_of(job, g),
                                                     Narrowing<E>(recipe.cast_rules)};
     CAPTURE(S::name, E::name, recipe.name, granularity_name(g), name_of(type), m.rows, m.cols);
-    Result alone(want), straight(want), second(want_flipped);
-    kernels.straight.out = alone.arrays();
-    kernels.quantize(blocks);
-    CHECK(differences(alone.take(), want) == "");
-    if (m.rows % 16 != 0) return;
-    kernels.straight.out = straight.arrays();
-    kernels.transposed.out = second.arrays();
-    kernels.quantize_both(blocks);
-    CHECK(differences(straight.take(), want) == "");
-    CHECK(differences(second.take(), want_flipped) == "");
+    const auto in_order = [](MatrixOrder order, const Quantized& q) {
+      return order == kRowMajor ? q : with_columns_of_scales(q);
+    };
+    for (const auto& [first, other] : {std::pair{kRowMajor, kRowMajor}, {kColumnMajor, kColumnMajor},
+                                       {kColumnMajor, kRowMajor}, {kRowMajor, kColumnMajor}}) {
+      if (first != other && blocks != Blocks::kSegments) continue;
+      Result alone(want), straight(want), second(want_flipped);
+      kernels.straight.out = alone.arrays(first);
+      kernels.quantize(blocks);
+      CHECK(differences(alone.take(), in_order(first, want)) == "");
+      if (m.rows % 16 != 0) continue;
+      kernels.straight.out = straight.arrays(first);
+      kernels.transposed.out = second.arrays(other);
+      kernels.quantize_both(blocks);
+      CHECK(differences(straight.take(), in_order(first, want)) == "");
+      CHECK(differences(second.take(), in_order(other, want_flipped)) == "");
+    }
   };
   job.divides ? run(std::true_type{}) : run(std::false_type{});
 }

@@ -18,6 +18,9 @@ class DLPackArray:
     def address(self) -> int:
         ...
     @property
+    def column_major(self) -> bool:
+        ...
+    @property
     def contiguous(self) -> bool:
         ...
     @property
@@ -575,13 +578,13 @@ class CudaQuantizer:
     """
     def __init__(self, source: FloatFormat, rows: typing.SupportsInt | typing.SupportsIndex, cols: typing.SupportsInt | typing.SupportsIndex, recipe: ScaleRecipe, granularity: str, scale_type: str, element: FloatFormat) -> None:
         ...
-    def run(self, x: typing.SupportsInt | typing.SupportsIndex, codes: typing.SupportsInt | typing.SupportsIndex, scales: typing.SupportsInt | typing.SupportsIndex, transposed_codes: typing.SupportsInt | typing.SupportsIndex, transposed_scales: typing.SupportsInt | typing.SupportsIndex) -> None:
+    def run(self, x: typing.SupportsInt | typing.SupportsIndex, codes: typing.SupportsInt | typing.SupportsIndex, scales: typing.SupportsInt | typing.SupportsIndex, transposed_codes: typing.SupportsInt | typing.SupportsIndex, transposed_scales: typing.SupportsInt | typing.SupportsIndex, scale_order: str) -> None:
         ...
 class DeviceOperand:
     """
     Codes in device memory and perhaps their scales.
     """
-    def __init__(self, format: FloatFormat, codes: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, k: typing.SupportsInt | typing.SupportsIndex, scales: typing.SupportsInt | typing.SupportsIndex, scale_rows: typing.SupportsInt | typing.SupportsIndex, scale_cols: typing.SupportsInt | typing.SupportsIndex) -> None:
+    def __init__(self, format: FloatFormat, codes: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, k: typing.SupportsInt | typing.SupportsIndex, scales: typing.SupportsInt | typing.SupportsIndex = 0, scale_rows: typing.SupportsInt | typing.SupportsIndex = 0, scale_cols: typing.SupportsInt | typing.SupportsIndex = 0, column_major_scales: bool = False) -> None:
         ...
 class CudaEmulatedGemm:
     """

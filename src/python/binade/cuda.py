@@ -85,10 +85,16 @@ class _View:
     address: int
     shape: tuple[int, ...]
     type: str
+    contiguous: bool
+    column_major: bool  # a matrix, whose columns lie one after the other
 
 
-def _view(x: Any, name: str) -> _View:
-    return _dlpack_view(x, name) if hasattr(x, "__dlpack__") else _interface_view(x, name)
+def _view(x: Any, name: str, *, column_major: bool = False) -> _View:
+    """column_major: whether a matrix may lie so."""
+    view = _dlpack_view(x, name) if hasattr(x, "__dlpack__") else _interface_view(x, name)
+    if not view.contiguous and not (column_major and view.column_major):
+        raise ValueError(f"{name} is not C-contiguous: copy it first")
+    return view
 
 
 def _dlpack_view(x: Any, name: str) -> _View:
@@ -102,9 +108,7 @@ def _dlpack_view(x: Any, name: str) -> _View:
     except BufferError as error:
         raise ValueError(f"{name} of {getattr(x, 'dtype', 'unknown type')} cannot be shared ({error}); "
                          "view its bits as unsigned integers and name their format") from error
-    if not taken.contiguous:
-        raise ValueError(f"{name} is not C-contiguous: copy it first")
-    return _View(taken.address, tuple(taken.shape), taken.type)
+    return _View(taken.address, tuple(taken.shape), taken.type, taken.contiguous, taken.column_major)
 
 
 def _interface_view(x: Any, name: str) -> _View:
@@ -112,11 +116,11 @@ def _interface_view(x: Any, name: str) -> _View:
     if found is None:
         raise ValueError(f"{name} is a {type(x).__name__}: expected an array in device memory, with "
                          "__dlpack__ or __cuda_array_interface__")
-    if found.get("strides") is not None:
-        raise ValueError(f"{name} is not C-contiguous: copy it first")
     types = {"|u1": "uint8", "<u2": "uint16", "<f4": "float32", "<f2": "float16", "<u4": "uint32"}
     kind = types.get(found["typestr"], found["typestr"])
-    return _View(int(found["data"][0]), tuple(found["shape"]), kind)
+    shape, strides, width = tuple(found["shape"]), found.get("strides"), int(found["typestr"][2:])
+    column_major = strides is not None and tuple(strides) == (width, width * shape[0])
+    return _View(int(found["data"][0]), shape, kind, strides is None, column_major)
 
 
 def _format_of(view: _View, fmt: Any, name: str) -> _core.FloatFormat:
@@ -135,27 +139,46 @@ def _format_of(view: _View, fmt: Any, name: str) -> _core.FloatFormat:
     return found
 
 
-def _matrix(x: Any, fmt: Any, name: str) -> tuple[_View, _core.FloatFormat]:
-    view = _view(x, name)
+def _matrix(x: Any, fmt: Any, name: str, *,
+            column_major: bool = False) -> tuple[_View, _core.FloatFormat]:
+    view = _view(x, name, column_major=column_major)
     if len(view.shape) != 2:
         raise ValueError(f"{name} has shape {view.shape}: expected a matrix")
     return view, _format_of(view, fmt, name)
 
 
-def _empty(like: Any, shape: tuple[int, ...], fmt: _core.FloatFormat) -> Any:
-    """An array beside `like`, by the library that it belongs to."""
-    kind = _TYPED.get(fmt.name, _NAMES[fmt.container_bits])
+def _library(like: Any) -> str:
     library = type(like).__module__.partition(".")[0]
-    if library == "cupy" and kind == "bfloat16":
-        kind = "uint16"
     if library not in ("torch", "cupy"):
         raise ValueError(f"a {type(like).__name__}: results are allocated by torch or cupy, so one of "
                          "their arrays must come first")
+    return library
+
+
+def _empty(like: Any, shape: tuple[int, ...], fmt: _core.FloatFormat) -> Any:
+    """An array beside `like`, by the library that it belongs to."""
+    kind = _TYPED.get(fmt.name, _NAMES[fmt.container_bits])
+    library = _library(like)
+    if library == "cupy" and kind == "bfloat16":
+        kind = "uint16"
     module = sys.modules[library]
     if library == "torch":
         return module.empty(shape, dtype=getattr(module, kind), device=like.device)
     with like.device:
         return module.empty(shape, dtype=kind)
+
+
+def _in_rows(x: Any) -> Any:
+    """A matrix, if there is one, C-contiguous: copied on the stream that will read it."""
+    if x is None or _view(x, "scales", column_major=True).contiguous:
+        return x
+    library = _library(x)
+    module = sys.modules[library]
+    if library == "torch":
+        with module.cuda.stream(module.cuda.default_stream()):
+            return x.contiguous()
+    with module.cuda.Stream.null:
+        return module.ascontiguousarray(x)
 
 
 def cast(x: Any, to: Any, *, source: Any = None, overflow: str = "saturate") -> Any:
@@ -215,7 +238,7 @@ class Quantized:
     ----------
     codes : array of unsigned integers, shape (rows, cols)
     scales : array of float32, shape (block rows, block columns)
-        The dequantisation factors.
+        The dequantisation factors, in either order of a matrix.
     format : str
         Of the codes.
 
@@ -246,7 +269,7 @@ def _quantizer(source: _core.FloatFormat, rows: int, cols: int, recipe: str, gra
 
 
 def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32", to: Any = "e4m3",
-             source: Any = None, transposed: bool = False) -> Any:
+             source: Any = None, transposed: bool = False, scale_order: str = "row") -> Any:
     """Quantise a matrix on the device, to the bits of `binade.quantize`.
 
     Parameters
@@ -264,6 +287,9 @@ def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32",
         What unsigned integers are the codes of.
     transposed : bool
         Also quantise x's transpose, by blocks of its own rows and columns.
+    scale_order : str
+        In which order scales lie: "row", C-contiguous; or "column", the transpose of a C-contiguous
+        matrix, as cuBLASLt and `gemm` read 1x128 scales fastest and this writes them fastest.
 
     Returns
     -------
@@ -299,33 +325,41 @@ def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32",
     worker = _quantizer(fmt, rows, cols, recipe, granularity, scale_type, element)
 
     def room(height: int, width: int) -> Quantized:
-        scales = _empty(x, _core.scale_grid(height, width, granularity), FP32)
+        down, across = _core.scale_grid(height, width, granularity)
+        scales = (_empty(x, (across, down), FP32).T if scale_order == "column"
+                  else _empty(x, (down, across), FP32))
         return Quantized(_empty(x, (height, width), element), scales, element.name)
+
+    def addresses(q: Quantized) -> tuple[int, int]:
+        return (_view(q.codes, "codes").address,
+                _view(q.scales, "scales", column_major=True).address)
 
     out = room(rows, cols)
     other = room(cols, rows) if transposed else None
-    addresses = [0, 0, 0, 0]
-    for place, array in enumerate([out.codes, out.scales]
-                                  + ([other.codes, other.scales] if other else [])):
-        addresses[place] = _view(array, "out").address
-    worker.run(view.address, *addresses)
+    here, there = addresses(out), addresses(other) if other else (0, 0)
+    worker.run(view.address, *here, *there, scale_order)
     return (out, other) if other else out
 
 
-def _operand(x: Any, fmt: Any, scales: Any, name: str) -> tuple[_core.DeviceOperand, tuple[Any, ...]]:
+def _parts(x: Any, fmt: Any, scales: Any) -> tuple[Any, Any, Any]:
+    """Codes, their format and their scales."""
+    return (x.codes, x.format, x.scales) if isinstance(x, Quantized) else (x, fmt, scales)
+
+
+def _operand(x: Any, fmt: Any, scales: Any,
+             name: str) -> tuple[_core.DeviceOperand, tuple[Any, ...]]:
     """The core's operand, and the key of its format and shapes."""
-    if isinstance(x, Quantized):
-        x, fmt, scales = x.codes, x.format, x.scales
     view, found = _matrix(x, fmt, name)
     rows, k = view.shape
     if scales is None:
-        return _core.DeviceOperand(found, view.address, rows, k, 0, 0, 0), (found, rows, k)
-    factors, kind = _matrix(scales, None, f"the scales of {name}")
+        return _core.DeviceOperand(found, view.address, rows, k), (found, rows, k)
+    factors, kind = _matrix(scales, None, f"the scales of {name}", column_major=True)
     if kind != FP32:
         raise ValueError(f"the scales of {name} are {kind.name}: expected fp32")
-    grid_rows, grid_cols = factors.shape
-    return (_core.DeviceOperand(found, view.address, rows, k, factors.address, grid_rows, grid_cols),
-            (found, rows, k, grid_rows, grid_cols))
+    down, across = factors.shape
+    operand = _core.DeviceOperand(found, view.address, rows, k, factors.address, down, across,
+                                  not factors.contiguous)
+    return operand, (found, rows, k, down, across)
 
 
 @functools.lru_cache(maxsize=256)
@@ -334,7 +368,7 @@ def _emulated(profile: str, a: tuple[Any, ...], b: tuple[Any, ...], output: _cor
     def shape(key: tuple[Any, ...]) -> _core.DeviceOperand:
         fmt, rows, k, *grid = key
         here = 16  # addresses are not read, but zero would stand for no array
-        return _core.DeviceOperand(fmt, here, rows, k, *((here, *grid) if grid else (0, 0, 0)))
+        return _core.DeviceOperand(fmt, here, rows, k, *((here, *grid) if grid else ()))
 
     model = None if card is None else _find_instruction(card)
     return _core.CudaEmulatedGemm(_core.GemmProfile.find(profile), shape(a), shape(b), output,
@@ -354,7 +388,7 @@ def gemm(a: Any, b: Any, *, profile: str, scale_a: Any = None, scale_b: Any = No
     profile : str
         One of `binade.profiles()`.
     scale_a, scale_b : array of float32, shape (block rows, block columns), optional
-        Dequantisation factors, as for `binade.gemm`; they are not checked.
+        Dequantisation factors, as for `binade.gemm`, in either order; they are not checked.
     format_a, format_b : str, Format or dtype, optional
         What unsigned integers are the codes of.
     output : str, Format or dtype
@@ -396,13 +430,14 @@ def gemm(a: Any, b: Any, *, profile: str, scale_a: Any = None, scale_b: Any = No
     _core.cuda_require()
     if path not in ("auto", "hardware", "emulated"):
         raise ValueError(f"path {path!r}: expected 'auto', 'hardware' or 'emulated'")
+    a, format_a, scale_a = _parts(a, format_a, scale_a)
+    b, format_b, scale_b = _parts(b, format_b, scale_b)
     left, left_key = _operand(a, format_a, scale_a, "a")
     right, right_key = _operand(b, format_b, scale_b, "b")
     if left_key[2] != right_key[2]:
         raise ValueError(f"a has k = {left_key[2]} and b {right_key[2]}: expected the same")
     out_format = float_format(output)
-    like = a.codes if isinstance(a, Quantized) else a
-    d = _empty(like, (left_key[1], right_key[1]), out_format)
+    d = _empty(a, (left_key[1], right_key[1]), out_format)
     target = _view(d, "d")
     fp8 = {left_key[0].name, right_key[0].name} <= {"e4m3", "e5m2"}
     hardware = instruction is None and profile in _HARDWARE_ORDERS and fp8 and (
@@ -414,7 +449,9 @@ def gemm(a: Any, b: Any, *, profile: str, scale_a: Any = None, scale_b: Any = No
                         promotion_interval)
         return d
     worker = _emulated(profile, left_key, right_key, out_format, promotion_interval, instruction)
-    worker.run(left, right, target.address)
+    scale_a, scale_b = _in_rows(scale_a), _in_rows(scale_b)  # its kernels know one order
+    worker.run(_operand(a, format_a, scale_a, "a")[0], _operand(b, format_b, scale_b, "b")[0],
+               target.address)
     return d
 
 
