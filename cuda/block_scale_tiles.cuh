@@ -102,8 +102,8 @@ struct TilePair {
   BlockJob straight, transposed;
   TileGrid grid;
   /// Where each tile of kSegments leaves its scales side by side, of its rows and then its columns:
-  /// place_scales puts down those whose order is row-major. Written to their places one by one, they
-  /// cost a tenth of the time; in a column they lie as in the tile.
+  /// place_scales puts down those whose order is row-major. Written to their places one by one,
+  /// they cost a tenth of the time; in a column they lie as in the tile.
   float* scales;
   unsigned ahead;  ///< tiles between the one that is cast and the one that is sent for meanwhile
 };
@@ -130,9 +130,8 @@ struct TileThread {
     const std::size_t first = first_index(t, job.grid) / n, pitch = job.grid.cols / n;
 #pragma unroll
     for (int v = 0; v < kTileVectors<S>; ++v) {
-      in[v] = holds(v, t)
-                  ? load_vector<SourceVector<S>>(job.x, first + further_rows(v) * pitch)
-                  : SourceVector<S>{};
+      in[v] = holds(v, t) ? load_vector<SourceVector<S>>(job.x, first + further_rows(v) * pitch)
+                          : SourceVector<S>{};
     }
   }
   /// Element j of vector v, both known at compile time.
@@ -303,8 +302,9 @@ __device__ void store_line_scale(const TilePair& jobs, const TilePlace& t, const
   }
 }
 
-/// Fills the scaler of a line of the tile and returns its scale. serves_line: whether the instruction
-/// does it. before: of the first pass, the tensor's measure, or those of all rows and columns.
+/// Fills the scaler of a line of the tile and returns its scale. serves_line: whether the
+/// instruction does it. before: of the first pass, the tensor's measure, or those of all rows and
+/// columns.
 template <class S, class E, bool kDivide, TileScales scales>
 __device__ BlockScale derive_line(const TilePair& jobs, const Narrowing<E>& narrowing,
                                   TileShared<S, kDivide>& shared, const TilePlace& t,
@@ -391,7 +391,8 @@ __global__ void __launch_bounds__(kTileThreads, kTilesAtOnce)
   const TilePlace t = jobs.grid.place(tile);
   TileThread<S> mine;
   mine.load(jobs.straight, t);
-  if constexpr (kAsksAhead) prefetch_tile<S>(jobs, kOnePass ? tile + jobs.ahead : tile - jobs.ahead);
+  if constexpr (kAsksAhead)
+    prefetch_tile<S>(jobs, kOnePass ? tile + jobs.ahead : tile - jobs.ahead);
   bool finite = true;
   if constexpr (kOnePass) {
     if constexpr (scales == TileScales::kSegments) ptx::grid_lets_next_begin();
@@ -432,8 +433,8 @@ BINADE_HD unsigned placing_blocks(const TilePair& jobs, bool straight) {
   return straight ? g.down * placing_blocks(g.across) : g.across * placing_blocks(g.down);
 }
 
-/// Scales from where tiles left them to their places: a thread block those of 16 neighbours in a row
-/// of tiles, or, after as many blocks as x takes, of 16 in a column for the transpose.
+/// Scales from where tiles left them to their places: a thread block those of 16 neighbours in a
+/// row of tiles, or, after as many blocks as x takes, of 16 in a column for the transpose.
 __global__ void __launch_bounds__(kPlacingThreads)
     place_scales(const __grid_constant__ TilePair jobs) {
   constexpr int kEach = kTile * kPlacedTiles / kPlacingThreads;  // scales of a thread

@@ -111,7 +111,8 @@ struct Launches {
     }
     if constexpr (scales == TileScales::kSegments) {
       const unsigned blocks = placing_blocks(jobs, true) + placing_blocks(jobs, false);
-      if (blocks > 0) launch.overlapping("place scales", place_scales, blocks, kPlacingThreads, jobs);
+      if (blocks > 0)
+        launch.overlapping("place scales", place_scales, blocks, kPlacingThreads, jobs);
     }
   }
 

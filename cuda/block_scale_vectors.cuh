@@ -241,13 +241,15 @@ __global__ void __launch_bounds__(kRows == 1 ? 1024 : kSquareThreads<S>,
 inline constexpr int kTensorThreads = 256;
 inline constexpr int kTensorVectors = 4;
 
-/// What a first pass over a matrix leaves for the second: the measure of the tensor, or those of its
-/// rows and then its columns. Zeros before: clear_measures.
+/// What a first pass over a matrix leaves for the second: the measure of the tensor, or those of
+/// its rows and then its columns. Zeros before: clear_measures.
 struct PassMeasures {
   std::uint32_t *amax_bits, *found;
 
   __device__ void clear(std::size_t i) const { amax_bits[i] = found[i] = 0; }
-  static constexpr std::size_t bytes(std::size_t count) { return 2 * count * sizeof(std::uint32_t); }
+  static constexpr std::size_t bytes(std::size_t count) {
+    return 2 * count * sizeof(std::uint32_t);
+  }
   static PassMeasures in(void* scratch, std::size_t count) {
     auto* const words = static_cast<std::uint32_t*>(scratch);
     return {words, words + count};

@@ -127,8 +127,7 @@ int ask_resident_clusters(const GemmVariant& v) {
       cudaFuncSetAttribute(v.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, v.dynamic_bytes),
       "shared memory of the GEMM");
   cudaLaunchAttribute attribute{};
-  const cudaLaunchConfig_t config =
-      configure(v, multiprocessors() / v.cluster_size(), attribute);
+  const cudaLaunchConfig_t config = configure(v, multiprocessors() / v.cluster_size(), attribute);
   int clusters = 0;
   check(cudaOccupancyMaxActiveClusters(&clusters, v.kernel, &config), "clusters of the GEMM");
   if (clusters == 0) throw std::runtime_error("CUDA: this device has no room for a GEMM's cluster");
@@ -154,10 +153,12 @@ int ceil_divide(std::size_t a, int b) {
 /// What is to be launched: a tile, and the grid of clusters that covers D.
 struct Plan {
   GemmVariant variant;
+  double share = 1;
   int cluster_rows = 0, cluster_cols = 0, resident = 0, k_blocks = 0;
 
   Plan(const DeviceGemm& call, const GemmVariant& v)
       : variant(v),
+        share(call.scaling == GemmScaling::kBlock ? v.block_share : v.share),
         cluster_rows(ceil_divide(call.m, v.rows * v.cluster_rows)),
         cluster_cols(ceil_divide(call.n, v.cols * v.cluster_cols)),
         resident(resident_clusters(v)),
@@ -169,7 +170,7 @@ struct Plan {
   double cost() const {
     const double spread = static_cast<double>(tiles()) / resident;
     const double rounds = (std::max(spread, 1.0) + std::ceil(spread)) / 2;
-    return rounds * k_blocks * variant.rows * variant.cols * kBlockK / (4096 * variant.share);
+    return rounds * k_blocks * variant.rows * variant.cols * kBlockK / (4096 * share);
   }
 };
 

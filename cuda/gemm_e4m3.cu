@@ -9,9 +9,10 @@ using enum Overlap;
 /// 64 kConsumers rows; see GemmTile for the rest.
 template <int kConsumers, int kCols, int kChains, Overlap kOverlap = kNone, int kClusterRows = 1,
           int kClusterCols = 1>
-GemmVariant tile(double share) {
-  return gemm_variant<GemmTile<E4M3, E4M3, kConsumers, kCols, kChains, kOverlap, kClusterRows,
-                               kClusterCols>>(share);
+GemmVariant tile(double share, double block_share = 0) {
+  return gemm_variant<
+      GemmTile<E4M3, E4M3, kConsumers, kCols, kChains, kOverlap, kClusterRows, kClusterCols>>(
+      share, block_share);
 }
 
 }  // namespace
@@ -24,9 +25,9 @@ const std::vector<GemmVariant>& gemm_variants_e4m3() {
       tile<2, 192, 0, kTiles, 2>(0.75),
       tile<1, 56, 0, kNone, 1, 2>(0.33),
       // promoted every 128, or every few 128
-      tile<2, 192, 1, kNone, 2>(0.78),
+      tile<2, 192, 1, kNone, 2>(0.78, 0.76),
       tile<2, 176, 1, kNone, 2>(0.75),
-      tile<2, 128, 1, kTurns, 2>(0.74),
+      tile<2, 128, 1, kTurns, 2>(0.72, 0.74),
       tile<1, 64, 1, kTurns, 1, 2>(0.31),
       tile<1, 56, 1, kTurns, 1, 2>(0.33),
       tile<1, 56, 1, kNone, 1, 2>(0.32),

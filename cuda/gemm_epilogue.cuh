@@ -76,8 +76,8 @@ class Epilogue {
     const float sa[2] = {rows[0], rows[8]};
 #pragma unroll
     for (int j = 0; j < Tile::kCols / 8; ++j) {
-      const float2 sb = *reinterpret_cast<const float2*>(scales_ + kScaleRows + 8 * j +
-                                                         2 * (lane_ % 4));
+      const float2 sb =
+          *reinterpret_cast<const float2*>(scales_ + kScaleRows + 8 * j + 2 * (lane_ % 4));
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         float* s = sums + 4 * j + 2 * half;
@@ -191,7 +191,7 @@ class Epilogue {
   float* scales_;
   int warpgroup_, lane_;
   float scale_ = 1.0f;  ///< of the whole product
-  int next_box_ = 0;  ///< the others may still be read
+  int next_box_ = 0;    ///< the others may still be read
 };
 
 }  // namespace binade::cuda

@@ -158,7 +158,8 @@ class Consumer {
     }
   }
 
-  /// The c-th chain of a stage for a part of the rows, or what the stage adds to one that has begun.
+  /// The c-th chain of a stage for a part of the rows, or what the stage adds to one that has
+  /// begun.
   __device__ void issue(Sums& chain, int stage, int part, int c, bool begun) const {
     constexpr int kCount = Tile::kPromotes ? kSteps / Tile::kChains : kSteps;
     const std::uint32_t offset = stage * (Tile::kStageBytes / 16);
@@ -181,7 +182,8 @@ class Consumer {
     for (int block = 0; block < args_.k_blocks; ++block, stage_.advance()) {
       wait_full();
 #pragma unroll
-      for (int part = 0; part < Tile::kRowParts; ++part) issue(sums[part], stage_.at, part, 0, block > 0);
+      for (int part = 0; part < Tile::kRowParts; ++part)
+        issue(sums[part], stage_.at, part, 0, block > 0);
       ptx::wgmma_wait<Tile::kRowParts>();
       if (block > 0) release(previous);
       previous = stage_.at;
@@ -256,7 +258,8 @@ class Consumer {
     Turns turns;
     [&]<int... i>(std::integer_sequence<int, i...>) {
       (run_turn<i, kAll>(sums, turns, scales, col, block + i / Tile::kChains), ...);
-    }(std::make_integer_sequence<int, kAll>());
+    }
+    (std::make_integer_sequence<int, kAll>());
     ptx::wgmma_wait<0>();
     release(turns.previous);
     promote(sums, turns.chains[(kAll - 1) % 2], scales, col);
@@ -270,8 +273,8 @@ class Consumer {
 
   /// The i-th chain, of `block`; the one before it joins the sums.
   template <int i, int kAll>
-  __device__ __forceinline__ void run_turn(Sums& sums, Turns& turns,
-                                           PromotionScales<Tile>& scales, int col, int block) {
+  __device__ __forceinline__ void run_turn(Sums& sums, Turns& turns, PromotionScales<Tile>& scales,
+                                           int col, int block) {
     constexpr int c = i % Tile::kChains;
     const int stage = stage_.at;
     if (c == 0) wait_full(turns.next);

@@ -46,12 +46,16 @@ __device__ void produce(const GemmArguments& args, const GemmShared<Tile>& share
   }
 }
 
-/// A thread's part of the scales of a chunk, on its way through registers: rows of A kScaleThreads
-/// apart and the blocks of columns that the tile meets, whose products it puts down.
+/// A thread's part of a tile's scales, chunk by chunk on their way through registers: rows of A
+/// kScaleThreads apart and the blocks of columns that the tile meets, whose products it puts down.
 template <class Tile>
-class ScaleChunk {
+class ScaleStream {
  public:
-  __device__ ScaleChunk(const GemmArguments& args, int row, int col, int thread)
+  struct Chunk {
+    float a[kScaleChunk][Tile::kRows / kScaleThreads], b[kScaleChunk][Tile::kScaleSpan];
+  };
+
+  __device__ ScaleStream(const GemmArguments& args, int row, int col, int thread)
       : thread_(thread), step_a_(block_step(args.scale_a)), step_b_(block_step(args.scale_b)) {
 #pragma unroll
     for (int i = 0; i < kRuns; ++i) {
@@ -64,24 +68,24 @@ class ScaleChunk {
   }
 
   /// Asks for the scales of the next blocks, of which there are `count`, perhaps none.
-  __device__ void load(int count) {
+  __device__ void load(Chunk& chunk, int count) {
 #pragma unroll
     for (int c = 0; c < kScaleChunk; ++c) {
       if (c >= count) break;
 #pragma unroll
       for (int i = 0; i < kRuns; ++i) {
-        a_[c][i] = __ldg(of_a_[i]);
+        chunk.a[c][i] = __ldg(of_a_[i]);
         of_a_[i] += step_a_;
       }
 #pragma unroll
       for (int span = 0; span < kSpan; ++span) {
-        b_[c][span] = __ldg(of_b_[span]);
+        chunk.b[c][span] = __ldg(of_b_[span]);
         of_b_[span] += step_b_;
       }
     }
   }
 
-  __device__ void store(const GemmShared<Tile>& shared, int slot) const {
+  __device__ void store(const Chunk& chunk, const GemmShared<Tile>& shared, int slot) const {
 #pragma unroll
     for (int c = 0; c < kScaleChunk; ++c) {
       float* to = shared.block_scales(slot, c) + thread_;
@@ -89,7 +93,7 @@ class ScaleChunk {
       for (int span = 0; span < kSpan; ++span) {
 #pragma unroll
         for (int i = 0; i < kRuns; ++i) {
-          to[span * Tile::kRows + kScaleThreads * i] = a_[c][i] * b_[c][span];
+          to[span * Tile::kRows + kScaleThreads * i] = chunk.a[c][i] * chunk.b[c][span];
         }
       }
     }
@@ -106,24 +110,30 @@ class ScaleChunk {
   int thread_;
   unsigned step_a_, step_b_;
   const float *of_a_[kRuns], *of_b_[kSpan];
-  float a_[kScaleChunk][kRuns] = {}, b_[kScaleChunk][kSpan] = {};
 };
 
-/// kScaleThreads threads. A chunk is asked for when the one before has been put down: it waits in
-/// registers for its place.
+/// kScaleThreads threads. Chunks wait in registers for their places.
 template <class Tile>
 __device__ void produce_scales(const GemmArguments& args, const GemmShared<Tile>& shared,
                                int thread) {
+  constexpr int kAhead = Tile::kScalesAhead;
   TileWalk<Tile> walk(args);
   RingPlace<Tile::kScaleSlots> slot;
   for (int row, col; walk.next(row, col);) {
-    ScaleChunk<Tile> chunk(args, row, col, thread);
-    chunk.load(args.k_blocks);
-    for (int left = args.k_blocks; left > 0; left -= kScaleChunk, slot.advance()) {
-      wait_empty(shared.scales_empty(slot.at), slot);
-      chunk.store(shared, slot.at);
-      ptx::mbarrier_arrive(shared.scales_full(slot.at));
-      chunk.load(left - kScaleChunk);
+    ScaleStream<Tile> stream(args, row, col, thread);
+    typename ScaleStream<Tile>::Chunk chunks[kAhead] = {};
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) stream.load(chunks[i], args.k_blocks - i * kScaleChunk);
+    for (int left = args.k_blocks; left > 0;) {
+#pragma unroll
+      for (int i = 0; i < kAhead; ++i, left -= kScaleChunk) {
+        if (left <= 0) break;
+        wait_empty(shared.scales_empty(slot.at), slot);
+        stream.store(chunks[i], shared, slot.at);
+        ptx::mbarrier_arrive(shared.scales_full(slot.at));
+        slot.advance();
+        stream.load(chunks[i], left - kAhead * kScaleChunk);
+      }
     }
   }
 }

@@ -86,6 +86,9 @@ struct GemmTile {
   static constexpr bool kTakesBlockScales = kPromotes && kColumnStep >= 64;
   /// Those scales of one block: for each block of columns, those of the rows times its own.
   static constexpr int kBlockScales = kTakesBlockScales ? kScaleSpan * kRows : 0;
+  /// Chunks on their way at a time: tiles of few rows want them faster than memory answers, larger
+  /// ones lose a hundredth by a second.
+  static constexpr int kScalesAhead = kRows == 64 ? 4 : 1;
   static constexpr int kScaleSlotBytes = 4 * kScaleChunk * kBlockScales;
   /// A warpgroup's scales of rows and of columns, which come last. They lie where those of blocks
   /// would: a product has the ones or the others.
@@ -100,15 +103,16 @@ struct GemmTile {
   static constexpr int kSpareBytes = kSharedBytes - kOtherBytes - kStages * kStageBytes;
   static constexpr int kScaleSlots =
       kTakesBlockScales ? std::min(8, (kLeastScaleBytes + kSpareBytes) / kScaleSlotBytes) : 0;
-  static constexpr int kScaleBytes = std::max(kLeastScaleBytes, kScaleSlots * kScaleSlotBytes);
-  static constexpr int kSpareBoxes = (kSpareBytes - (kScaleBytes - kLeastScaleBytes)) /
-                                     (kConsumers * 4 * kBoxBytes);
+  static constexpr int kScaleBytes = std::max(kLeastScaleBytes, kScaleSlots* kScaleSlotBytes);
+  static constexpr int kSpareBoxes =
+      (kSpareBytes - (kScaleBytes - kLeastScaleBytes)) / (kConsumers * 4 * kBoxBytes);
   static constexpr int kBoxes = 2 + std::min(6, kSpareBoxes);
   static constexpr int kStagingBytes = kBoxes * kBoxBytes;
-  static constexpr int kDynamicBytes = kStages * kStageBytes + kConsumers * 4 * kStagingBytes +
-                                       kBarrierBytes + kScaleBytes;
+  static constexpr int kDynamicBytes =
+      kStages * kStageBytes + kConsumers * 4 * kStagingBytes + kBarrierBytes + kScaleBytes;
 
-  static_assert(!kTakesBlockScales || kScaleSpan <= 2, "a tile meets two blocks of columns at most");
+  static_assert(!kTakesBlockScales || kScaleSpan <= 2,
+                "a tile meets two blocks of columns at most");
   static_assert(kStages >= 3);
   static_assert(kOverlap != (kPromotes ? Overlap::kTiles : Overlap::kTurns));
   static_assert(kConsumers > 1 || kOverlap != Overlap::kTiles);

@@ -9,8 +9,9 @@ namespace binade::cuda {
 
 struct GemmVariant {
   /// Of the tensor cores' 4096 products a cycle, what it keeps inside a product, fitted to the
-  /// times of device_gemm_throughput on an H200: it orders the tiles that serve a call.
+  /// times of device_gemm_throughput: it orders the tiles that serve a call.
   double share;
+  double block_share;  ///< the same under block scales
   int rows, cols, chains;
   Overlap overlap;
   int cluster_rows, cluster_cols, stages, threads, dynamic_bytes;
@@ -20,9 +21,11 @@ struct GemmVariant {
   int cluster_size() const { return cluster_rows * cluster_cols; }
 };
 
+/// block_share: 0 for the same.
 template <class Tile>
-GemmVariant gemm_variant(double share) {
+GemmVariant gemm_variant(double share, double block_share = 0) {
   return {share,
+          block_share > 0 ? block_share : share,
           Tile::kRows,
           Tile::kCols,
           Tile::kChains,

@@ -2,8 +2,8 @@
 // operations that many elements of one factor share. S: Fp32 or Bf16. Private to this folder.
 //
 // The quotients are those of the CPU (formats/scaled_avx512.hpp, where it is shown that they are
-// cast as fl(x / factor) is by trying all that might not be: tests/exhaustive/quotient_test.cpp, and
-// scaler_test.cpp for the text below). They need a factor between 2^-60 and 2^60, so that
+// cast as fl(x / factor) is by trying all that might not be: tests/exhaustive/quotient_test.cpp,
+// and scaler_test.cpp for the text below). They need a factor between 2^-60 and 2^60, so that
 // nothing underflows but what is zero in every element format here, and a quotient of the largest
 // magnitude that is far from overflow: see `serves`. -0 keeps its sign.
 #pragma once

@@ -1,8 +1,7 @@
-#include "tensor_map.hpp"
-
 #include <string>
 
 #include "check.cuh"
+#include "tensor_map.hpp"
 
 namespace binade::cuda {
 namespace {
@@ -32,8 +31,8 @@ CUtensorMap tensor_map(const MappedMatrix& m) {
   const cuuint32_t box[] = {static_cast<cuuint32_t>(m.box_cols),
                             static_cast<cuuint32_t>(m.box_rows)};
   const cuuint32_t steps[] = {1, 1};
-  const auto swizzle = m.box_cols * m.element_bytes == 128 ? CU_TENSOR_MAP_SWIZZLE_128B
-                                                           : CU_TENSOR_MAP_SWIZZLE_NONE;
+  const auto swizzle =
+      m.box_cols * m.element_bytes == 128 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_NONE;
   const CUresult result =
       encode(&map, m.type, 2, const_cast<void*>(m.data), sizes, strides, box, steps,
              CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,

@@ -186,9 +186,13 @@ std::size_t verify_conversions(const std::string& directory, Session& session) {
 void run_verify(VerifyCommandOptions options, Session& session) {
   options.with.devices = parse_devices(options.devices);
   cuda::require_device(90, "binade verify");
+  for (const int device : options.with.devices) {  // all of them, before work begins
+    cuda::select_device(device);
+    cuda::require_device(90, "binade verify");
+  }
+  cuda::select_device(options.with.devices.front());
   const OutputDirectory directory(options.directory);
   const bool all = options.with.instructions.empty();
-  cuda::select_device(options.with.devices.front());
   const std::size_t failed = all ? verify_conversions(options.directory, session) : 0;
   Progress progress("verify");
   options.with.progress = [&](double done, double total) {

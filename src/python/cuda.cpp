@@ -107,8 +107,8 @@ void bind_products(py::module_& m) {
       .def(py::init([](const FloatFormat& format, Address codes, std::size_t rows, std::size_t k,
                        Address scales, std::size_t scale_rows, std::size_t scale_cols,
                        bool column_major_scales) {
-             return DeviceOperand{format,     codes,      rows,      k, scales, scale_rows,
-                                  scale_cols, column_major_scales};
+             return DeviceOperand{format, codes,      rows,       k,
+                                  scales, scale_rows, scale_cols, column_major_scales};
            }),
            py::arg("format"), py::arg("codes"), py::arg("rows"), py::arg("k"),
            py::arg("scales") = 0, py::arg("scale_rows") = 0, py::arg("scale_cols") = 0,

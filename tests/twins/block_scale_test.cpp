@@ -186,7 +186,8 @@ struct OnDevice {
     Quantized got = like;
     codes.download(got.codes.data(), got.codes.size());
     scales.download(got.scales.data(), got.scales.size() * sizeof(float));
-    if (!got.scale_codes.empty()) scale_codes.download(got.scale_codes.data(), got.scale_codes.size());
+    if (!got.scale_codes.empty())
+      scale_codes.download(got.scale_codes.data(), got.scale_codes.size());
     const bool by_column = order == cuda::MatrixOrder::kColumnMajor;
     return differences(got, by_column ? with_columns_of_scales(like) : like);
   }
@@ -197,7 +198,8 @@ struct OnDevice {
 TEST_CASE("scales in either order", "[small]") {
   using enum cuda::MatrixOrder;
   for (const auto& [rows, cols] : {std::pair{272, 392}, {144, 264}, {3, 133}}) {
-    const Matrix m = sample(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols), 31, true);
+    const Matrix m =
+        sample(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols), 31, true);
     const auto flipped = transposed(as_format(m, Bf16::format), m.rows, m.cols);
     const cuda::DeviceArray x(as_format(m, Bf16::format).data(), m.x.size() * 2);
     for (const char* name : {"tensor", "row", "1x128", "128x128", "1x32"}) {
@@ -209,8 +211,9 @@ TEST_CASE("scales in either order", "[small]") {
         const Quantized want_flipped =
             quantize(Bf16::format, flipped.data(), m.cols, m.rows, r, g, type, E4M3::format, 1);
         cuda::Quantizer quantizer(Bf16::format, m.rows, m.cols, r, g, type, E4M3::format);
-        for (const auto& [first, second] :
-             {std::pair{kColumnMajor, kRowMajor}, {kRowMajor, kColumnMajor}, {kColumnMajor, kColumnMajor}}) {
+        for (const auto& [first, second] : {std::pair{kColumnMajor, kRowMajor},
+                                            {kRowMajor, kColumnMajor},
+                                            {kColumnMajor, kColumnMajor}}) {
           CAPTURE(rows, cols, name, name_of(type));
           OnDevice alone(want, first), straight(want, first), turned(want_flipped, second);
           quantizer.run(x.data(), alone.arrays());

@@ -73,9 +73,8 @@ struct Kernels {
         const PassMeasures tensor = measures(1);
         fibers::launch(count, kTensorThreads,
                        [&] { measure_vectors<S>(straight.x, vectors, tensor); });
-        fibers::launch(count, kTensorThreads, [&] {
-          apply_vectors<S, E, kDivide>(straight, narrowing, vectors, tensor);
-        });
+        fibers::launch(count, kTensorThreads,
+                       [&] { apply_vectors<S, E, kDivide>(straight, narrowing, vectors, tensor); });
       }
     }
   }
@@ -84,9 +83,8 @@ struct Kernels {
   void tiles(PassMeasures before) {
     std::vector<float> left(tile_count() * 2 * kTile);
     const TilePair jobs{straight, transposed, tile_grid(), left.data(), 1};
-    fibers::launch(tile_count(), kTileThreads, [&] {
-      quantize_tiles<S, E, kDivide, scales>(jobs, narrowing, before);
-    });
+    fibers::launch(tile_count(), kTileThreads,
+                   [&] { quantize_tiles<S, E, kDivide, scales>(jobs, narrowing, before); });
     if (scales != TileScales::kSegments) return;
     fibers::launch(placing_blocks(jobs, true) + placing_blocks(jobs, false), kPlacingThreads,
                    [&] { place_scales(jobs); });
@@ -135,8 +133,10 @@ void check(const Matrix& m, const ScaleRecipe& recipe, ScaleType type, Blocks bl
     const auto in_order = [](MatrixOrder order, const Quantized& q) {
       return order == kRowMajor ? q : with_columns_of_scales(q);
     };
-    for (const auto& [first, other] : {std::pair{kRowMajor, kRowMajor}, {kColumnMajor, kColumnMajor},
-                                       {kColumnMajor, kRowMajor}, {kRowMajor, kColumnMajor}}) {
+    for (const auto& [first, other] : {std::pair{kRowMajor, kRowMajor},
+                                       {kColumnMajor, kColumnMajor},
+                                       {kColumnMajor, kRowMajor},
+                                       {kRowMajor, kColumnMajor}}) {
       if (first != other && blocks != Blocks::kSegments) continue;
       Result alone(want), straight(want), second(want_flipped);
       kernels.straight.out = alone.arrays(first);

@@ -28,12 +28,12 @@ struct DeviceScales {
 /// A product of matrices in device memory.
 struct DeviceGemm {
   std::size_t m = 0, n = 0, k = 0;
-  FloatFormat a_format{}, b_format{};          ///< e4m3 or e5m2
-  const void *a = nullptr, *b = nullptr;       ///< codes [m, k] and [n, k], row-major
-  std::size_t a_stride = 0, b_stride = 0;      ///< elements between rows; 0: k
-  void* d = nullptr;                           ///< [m, n], row-major
-  std::size_t d_stride = 0;                    ///< elements between rows; 0: n
-  FloatFormat output{};                        ///< fp32 or bf16
+  FloatFormat a_format{}, b_format{};      ///< e4m3 or e5m2
+  const void *a = nullptr, *b = nullptr;   ///< codes [m, k] and [n, k], row-major
+  std::size_t a_stride = 0, b_stride = 0;  ///< elements between rows; 0: k
+  void* d = nullptr;                       ///< [m, n], row-major
+  std::size_t d_stride = 0;                ///< elements between rows; 0: n
+  FloatFormat output{};                    ///< fp32 or bf16
   GemmScaling scaling = GemmScaling::kTensor;
   DeviceScales scale_a{}, scale_b{};
   int promotion_interval = 0;  ///< K elements: 32, 64 or a multiple of 128; 0: never
