@@ -16,7 +16,8 @@ def draw(data):
         "How fast is a matrix quantised on a GPU, beside a copy of as many bytes?",
         f"Median rate over that of the faster of a copying kernel and cudaMemcpy, moving as many "
         f"bytes in the same run. {data['rows'][0]:g} x {data['cols'][0]:g} N(0, 1) to "
-        f"{data['element'][0]}; a whole tensor is read twice, and both count.",
+        f"{data['element'][0]}; a whole tensor is read twice, and both count. By column: the scales "
+        "of a column of blocks lie side by side.",
         (max(8, 5.2 * len(sources) + 1.4), max(4, 2.4 + 0.2 * bars)), ncols=len(sources),
         sharey=True, squeeze=False)
     for axis, source in zip(axes[0], sources):
