@@ -94,6 +94,8 @@ def draw(data):
     rows = {name: len(part["what"]) for name, part in parts.items()}
     bars = max(sum(rows.values()), 0 if gemms is None else 0.65 * len(gemms["what"]))
     columns = (len(moves) > 0) + (gemms is not None)
+    if columns == 0:
+        raise SystemExit("nothing to draw: no casts, no quantisers and no product of torch's")
     subtitle = "Results whose bits are not binade's are counted where there are any."
     if gemms is not None:
         subtitle = ("A GEMM's bar points from 1 to the right where binade is faster; fast: sums "
