@@ -142,9 +142,11 @@ KernelFacts Quantizer::facts() const {
   return facts;
 }
 
-KernelFacts Quantizer::facts_with_transpose() const {
+KernelFacts Quantizer::facts_with_transpose(MatrixLayout scales) const {
   KernelFacts facts;
-  work_->run_both(Launcher(&facts), nullptr, {}, {}, 0);
+  QuantizedArrays nowhere;
+  nowhere.scale_layout = scales;
+  work_->run_both(Launcher(&facts), nullptr, nowhere, nowhere, 0);
   return facts;
 }
 

@@ -128,7 +128,7 @@ __device__ inline void store_scale_at(const BlockJob& job, std::size_t at, const
 /// block: its number along the rows of blocks. Index: wide enough for the count of them.
 template <class Index>
 __device__ void store_scale(const BlockJob& job, Index block, const BlockScale& b) {
-  if (job.out.scale_order == MatrixOrder::kRowMajor) return store_scale_at(job, block, b);
+  if (job.out.scale_layout == MatrixLayout::kRowMajor) return store_scale_at(job, block, b);
   const auto cols = static_cast<Index>(job.grid.grid_cols);
   store_scale_at(job, block % cols * job.grid.grid_rows + block / cols, b);
 }

@@ -25,7 +25,7 @@ void Quantizer::run_with_transpose(const void*, const QuantizedArrays&, const Qu
 const char* Quantizer::kernel() const { return "none"; }
 const char* Quantizer::kernel_with_transpose() const { return "none"; }
 KernelFacts Quantizer::facts() const { refuse(); }
-KernelFacts Quantizer::facts_with_transpose() const { refuse(); }
+KernelFacts Quantizer::facts_with_transpose(MatrixLayout) const { refuse(); }
 
 Quantized quantize_portable(FloatFormat, const void*, std::size_t, std::size_t, const ScaleRecipe&,
                             Granularity, ScaleType, FloatFormat, std::uint64_t) {

@@ -288,7 +288,7 @@ __device__ void store_line_scale(const TilePair& jobs, const TilePlace& t, const
   const BlockJob& job = line.is_row ? jobs.straight : jobs.transposed;
   const std::size_t row0 = line.is_row ? t.row0 : t.col0, col0 = line.is_row ? t.col0 : t.row0;
   if constexpr (scales == TileScales::kSegments) {
-    if (job.out.scale_order == MatrixOrder::kRowMajor) {
+    if (job.out.scale_layout == MatrixLayout::kRowMajor) {
       jobs.scales[blockIdx.x * std::size_t{2 * kTile} + threadIdx.x] = scale.scale;
     } else if (line.is_inside(t)) {
       store_scale_at(job, col0 / kTile * job.grid.grid_rows + row0 + line.i, scale);
@@ -298,7 +298,7 @@ __device__ void store_line_scale(const TilePair& jobs, const TilePlace& t, const
   } else if constexpr (scales == TileScales::kLines) {
     if (col0 == 0 && line.is_inside(t)) store_scale(job, row0 + line.i, scale);
   } else {
-    if (row0 + col0 + line.i == 0) store_scale(job, 0, scale);
+    if (row0 + col0 + line.i == 0) store_scale_at(job, 0, scale);
   }
 }
 
@@ -429,7 +429,7 @@ BINADE_HD constexpr unsigned placing_blocks(unsigned tiles) {
 BINADE_HD unsigned placing_blocks(const TilePair& jobs, bool straight) {
   const TileGrid& g = jobs.grid;
   const BlockJob& job = straight ? jobs.straight : jobs.transposed;
-  if (job.out.scale_order == MatrixOrder::kColumnMajor) return 0;  // they are in their places
+  if (job.out.scale_layout == MatrixLayout::kColumnMajor) return 0;  // they are in their places
   return straight ? g.down * placing_blocks(g.across) : g.across * placing_blocks(g.down);
 }
 

@@ -153,7 +153,7 @@ int ceil_divide(std::size_t a, int b) {
 /// What is to be launched: a tile, and the grid of clusters that covers D.
 struct Plan {
   GemmVariant variant;
-  double share = 1;
+  double share;
   int cluster_rows = 0, cluster_cols = 0, resident = 0, k_blocks = 0;
 
   Plan(const DeviceGemm& call, const GemmVariant& v)

@@ -6,13 +6,13 @@ namespace {
 
 using enum Overlap;
 
-/// 64 kConsumers rows; see GemmTile for the rest.
+/// 64 kConsumers rows; see GemmTile for the rest. block_share: 0 for the same share.
 template <int kConsumers, int kCols, int kChains, Overlap kOverlap = kNone, int kClusterRows = 1,
           int kClusterCols = 1>
 GemmVariant tile(double share, double block_share = 0) {
   return gemm_variant<
       GemmTile<E4M3, E4M3, kConsumers, kCols, kChains, kOverlap, kClusterRows, kClusterCols>>(
-      share, block_share);
+      share, block_share > 0 ? block_share : share);
 }
 
 }  // namespace

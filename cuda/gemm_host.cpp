@@ -95,7 +95,8 @@ DeviceArray upload_scales(const GemmOperand& x) {
 }  // namespace
 
 DeviceGemm device_gemm(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b,
-                       std::size_t k, FloatFormat output, void* d, const GemmOptions& options) {
+                       std::size_t k, FloatFormat output, void* d, const GemmOptions& options,
+                       MatrixLayout scales_a, MatrixLayout scales_b) {
   check_profile(profile, options);
   check_operand(profile, a, "A", k);
   check_operand(profile, b, "B", k);
@@ -107,15 +108,17 @@ DeviceGemm device_gemm(const GemmProfile& profile, const GemmOperand& a, const G
   if (output != kFp32Format && output != Bf16::format) {
     refuse(profile, "output " + format_name(output) + ", expected fp32 or bf16");
   }
-  const auto scales = [](const GemmOperand& x) {
-    return DeviceScales{x.scales.empty() ? nullptr : x.scales.data(), x.scale_cols, 1};
+  const auto scales = [](const GemmOperand& x, MatrixLayout layout) {
+    const float* const data = x.scales.empty() ? nullptr : x.scales.data();
+    return layout == MatrixLayout::kRowMajor ? DeviceScales{data, x.scale_cols, 1}
+                                             : DeviceScales{data, 1, x.scale_rows};
   };
   DeviceGemm call;
   call.m = a.rows, call.n = b.rows, call.k = k;
   call.a_format = a.format, call.b_format = b.format, call.output = output;
   call.a = a.codes, call.b = b.codes, call.d = d;
   call.scaling = scaling;
-  call.scale_a = scales(a), call.scale_b = scales(b);
+  call.scale_a = scales(a, scales_a), call.scale_b = scales(b, scales_b);
   call.promotion_interval = interval_of(profile, options, k, scaling);
   return call;
 }

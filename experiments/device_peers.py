@@ -405,7 +405,7 @@ def main() -> None:
     print(path)
     if options.plot:
         script = Path(__file__).parent / "plots" / "device_peers.py"
-        subprocess.run([sys.executable, script, path], check=True)
+        sys.exit(subprocess.run([sys.executable, script, path], check=False).returncode)
 
 
 if __name__ == "__main__":

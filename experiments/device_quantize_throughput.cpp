@@ -1,4 +1,5 @@
 // How fast matrices are quantised on a GPU, beside a copy that moves as many bytes.
+#include <stdexcept>
 #include <string_view>
 
 #include "binade/cuda/block_scale.hpp"
@@ -13,7 +14,8 @@ namespace {
 std::size_t bytes_of(FloatFormat f) { return static_cast<std::size_t>(f.container_bits()) / 8; }
 
 struct Setting {
-  std::string recipe, source, element, granularity, scales, order;
+  std::string recipe, source, element, granularity, scales;
+  cuda::MatrixLayout layout;
   bool transposed;
 };
 
@@ -45,8 +47,7 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
         to + (second ? n * bytes_of(element) : 0), scale_array.as<float>() + (second ? scales : 0),
         type == ScaleType::kUe8m0 ? scale_codes.as<std::uint8_t>() + (second ? scales : 0)
                                   : nullptr,
-        nullptr,
-        s.order == "column" ? cuda::MatrixOrder::kColumnMajor : cuda::MatrixOrder::kRowMajor};
+        nullptr, s.layout};
   };
   const DeviceTimes times(cuda::time_launches(
       [&](std::size_t i) {
@@ -63,14 +64,14 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
       readings * n * bytes_of(source) + codes + (scales + flipped_scales) * sizeof(float);
   const DeviceTimes copy = copy_times(moved, shape.repeats);
   const cuda::KernelFacts facts =
-      s.transposed ? quantizer.facts_with_transpose() : quantizer.facts();
+      s.transposed ? quantizer.facts_with_transpose(s.layout) : quantizer.facts();
   const auto bytes = static_cast<double>(moved);
   return {s.recipe,
           s.source,
           s.element,
           s.granularity,
           s.scales,
-          s.order,
+          std::string(cuda::name_of(s.layout)),
           std::string(s.transposed ? "yes" : "no"),
           std::string(kernel),
           count_cell(shape.rows),
@@ -87,9 +88,8 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
           count_cell(facts.local_bytes)};
 }
 
-/// Whether the order of scales matters: a row has several, and so has a column of the tile that a
-/// kernel sees.
-bool has_orders(const std::string& granularity) {
+/// Whether scales are timed in both layouts: those of blocks of one row, for which it costs time.
+bool has_layouts(const std::string& granularity) {
   const Granularity g = parse_granularity(granularity);
   return g.rows == 1 && g.cols != 0;
 }
@@ -102,17 +102,23 @@ std::vector<Setting> settings_of(const Arguments& arguments) {
       for (const std::string& element : arguments.text_list("elements")) {
         for (const std::string& granularity : arguments.text_list("granularities")) {
           for (const std::string& scales : arguments.text_list("scales")) {
-            for (const std::string& order : arguments.text_list("orders")) {
-              if (order == "column" && !has_orders(granularity)) continue;
+            for (const std::string& name : arguments.text_list("layouts")) {
+              const cuda::MatrixLayout layout = cuda::parse_layout(name);
+              if (layout != cuda::MatrixLayout::kRowMajor && !has_layouts(granularity)) continue;
               for (const std::string& transposed : arguments.text_list("transposed")) {
                 settings.push_back(
-                    {recipe, source, element, granularity, scales, order, transposed == "yes"});
+                    {recipe, source, element, granularity, scales, layout, transposed == "yes"});
               }
             }
           }
         }
       }
     }
+  }
+  if (settings.empty()) {
+    throw std::invalid_argument(
+        "parameter layouts: found column-major alone, expected granularities of one row with it, "
+        "as 1x128");
   }
   return settings;
 }
@@ -155,12 +161,11 @@ Experiment device_quantize_throughput() {
        "blocks that share a scale",
        {}},
       {"scales", "fp32,ue8m0", "fp32", "how scales are rounded and stored", {}},
-      {"orders",
-       "row,column",
-       "row,column",
-       "in which 1x128 scales lie: along the rows of blocks, or along the columns, as products "
-       "read them",
-       {"row", "column"}},
+      {"layouts",
+       "row-major,column-major",
+       "row-major,column-major",
+       "how 1x128 scales lie; cuBLASLt takes them column-major",
+       {"row-major", "column-major"}},
       {"transposed", "no,yes", "no,yes", "whether the transpose is quantised too", {"no", "yes"}},
       {"rows", "8192", "128", "of the matrix", {}},
       {"cols", "7168", "256", "of the matrix", {}},
@@ -173,7 +178,7 @@ Experiment device_quantize_throughput() {
       {"element", "", "format of the codes"},
       {"granularity", "", "blocks that share a scale"},
       {"scale_type", "", "how scales are rounded and stored"},
-      {"scale_order", "", "scales side by side: those of a row of blocks, or of a column"},
+      {"scale_layout", "", "how scales lie: row-major or column-major"},
       {"transposed", "", "whether the transpose is quantised too"},
       {"kernel", "", "one pass, two passes, or portable (the text of the CPU)"},
       {"rows", "", "of the matrix"},
@@ -186,7 +191,7 @@ Experiment device_quantize_throughput() {
       {"rate_fastest", "GB/s", "the same of the fastest run"},
       {"copy_rate", "GB/s", "the same of a copy that moves as many bytes, median run"},
       {"share_of_copy", "", "rate over copy_rate"},
-      {"registers", "", "of a thread; of two kernels the most"},
+      {"registers", "", "of a thread; of several kernels the most"},
       {"local_memory", "B", "of a thread: the stack of the portable text, and spilled registers"},
   };
   e.measures_time = true;

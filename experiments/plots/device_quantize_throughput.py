@@ -3,9 +3,9 @@ import style
 
 
 def label_of(data, i):
-    order = " by column" if data["scale_order"][i] == "column" else ""
+    layout = " column-major" if data["scale_layout"][i] == "column-major" else ""
     both = " and transpose" if data["transposed"][i] == "yes" else ""
-    return f"{data['granularity'][i]} {data['scale_type'][i]}{order}{both}"
+    return f"{data['granularity'][i]} {data['scale_type'][i]}{layout}{both}"
 
 
 def draw(data):
@@ -16,8 +16,8 @@ def draw(data):
         "How fast is a matrix quantised on a GPU, beside a copy of as many bytes?",
         f"Median rate over that of the faster of a copying kernel and cudaMemcpy, moving as many "
         f"bytes in the same run. {data['rows'][0]:g} x {data['cols'][0]:g} N(0, 1) to "
-        f"{data['element'][0]}; a whole tensor is read twice, and both count. By column: the scales "
-        "of a column of blocks lie side by side.",
+        f"{data['element'][0]}; a whole tensor is read twice, and both count. Column-major: the "
+        "scales of a column of blocks lie side by side.",
         (max(8, 5.2 * len(sources) + 1.4), max(4, 2.4 + 0.2 * bars)), ncols=len(sources),
         sharey=True, squeeze=False)
     for axis, source in zip(axes[0], sources):

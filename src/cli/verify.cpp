@@ -185,10 +185,10 @@ std::size_t verify_conversions(const std::string& directory, Session& session) {
 
 void run_verify(VerifyCommandOptions options, Session& session) {
   options.with.devices = parse_devices(options.devices);
-  cuda::require_device(90, "binade verify");
+  cuda::require_device(0, "binade verify");
   for (const int device : options.with.devices) {  // all of them, before work begins
     cuda::select_device(device);
-    cuda::require_device(90, "binade verify");
+    cuda::require_device(90, "binade verify on device " + std::to_string(device));
   }
   cuda::select_device(options.with.devices.front());
   const OutputDirectory directory(options.directory);

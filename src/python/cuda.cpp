@@ -25,9 +25,9 @@ struct DeviceOperand {
   std::size_t rows = 0, k = 0;
   Address scales = 0;  ///< 0: none
   std::size_t scale_rows = 0, scale_cols = 0;
-  bool column_major_scales = false;
+  cuda::MatrixLayout scale_layout = cuda::MatrixLayout::kRowMajor;
 
-  /// As `device_gemm` reads them, but for their order.
+  /// But for the layout of its scales.
   GemmOperand view() const {
     GemmOperand operand{format, at<const void>(codes), rows};
     if (scales == 0) return operand;
@@ -38,15 +38,10 @@ struct DeviceOperand {
   }
 };
 
-cuda::DeviceScales in_order(cuda::DeviceScales scales, const DeviceOperand& x) {
-  if (x.column_major_scales) scales.row_stride = 1, scales.block_stride = x.scale_rows;
-  return scales;
-}
-
-cuda::MatrixOrder parse_order(const std::string& name) {
-  if (name == "row") return cuda::MatrixOrder::kRowMajor;
-  if (name == "column") return cuda::MatrixOrder::kColumnMajor;
-  throw std::invalid_argument("scale order '" + name + "': expected row or column");
+/// As the emulated GEMM reads it.
+GemmOperand row_major_view(const DeviceOperand& x) {
+  if (x.scale_layout == cuda::MatrixLayout::kRowMajor) return x.view();
+  throw std::invalid_argument("the emulated GEMM reads row-major scales, found column-major ones");
 }
 
 std::unique_ptr<cuda::EmulatedGemm> emulated_gemm(const GemmProfile& profile,
@@ -84,15 +79,15 @@ void bind_arrays(py::module_& m) {
       .def(
           "run",
           [](cuda::Quantizer& q, Address x, Address codes, Address scales, Address codes_t,
-             Address scales_t, const std::string& order) {
-            const auto arrays = [order = parse_order(order)](Address c, Address s) {
-              return cuda::QuantizedArrays{at(c), at<float>(s), nullptr, nullptr, order};
+             Address scales_t, const std::string& scale_layout) {
+            const auto arrays = [layout = cuda::parse_layout(scale_layout)](Address c, Address s) {
+              return cuda::QuantizedArrays{at(c), at<float>(s), nullptr, nullptr, layout};
             };
             if (codes_t == 0) return q.run(at(x), arrays(codes, scales));
             q.run_with_transpose(at(x), arrays(codes, scales), arrays(codes_t, scales_t));
           },
           py::arg("x"), py::arg("codes"), py::arg("scales"), py::arg("transposed_codes"),
-          py::arg("transposed_scales"), py::arg("scale_order"));
+          py::arg("transposed_scales"), py::arg("scale_layout"));
   m.def(
       "scale_grid",
       [](std::size_t rows, std::size_t cols, const std::string& granularity) {
@@ -106,22 +101,23 @@ void bind_products(py::module_& m) {
   py::class_<DeviceOperand>(m, "DeviceOperand", "Codes in device memory and perhaps their scales.")
       .def(py::init([](const FloatFormat& format, Address codes, std::size_t rows, std::size_t k,
                        Address scales, std::size_t scale_rows, std::size_t scale_cols,
-                       bool column_major_scales) {
+                       const std::string& scale_layout) {
              return DeviceOperand{format, codes,      rows,       k,
-                                  scales, scale_rows, scale_cols, column_major_scales};
+                                  scales, scale_rows, scale_cols, cuda::parse_layout(scale_layout)};
            }),
            py::arg("format"), py::arg("codes"), py::arg("rows"), py::arg("k"),
            py::arg("scales") = 0, py::arg("scale_rows") = 0, py::arg("scale_cols") = 0,
-           py::arg("column_major_scales") = false);
+           py::arg("scale_layout") = "row-major")
+      .def_property_readonly("scale_layout", [](const DeviceOperand& x) {
+        return std::string(cuda::name_of(x.scale_layout));
+      });
   m.def(
       "cuda_gemm",
       [](const GemmProfile& profile, const DeviceOperand& a, const DeviceOperand& b,
          const FloatFormat& output, Address d, std::optional<int> promotion_interval) {
-        cuda::DeviceGemm call = cuda::device_gemm(profile, a.view(), b.view(), a.k, output, at(d),
-                                                  {promotion_interval, nullptr, 0});
-        call.scale_a = in_order(call.scale_a, a);
-        call.scale_b = in_order(call.scale_b, b);
-        cuda::gemm_hw(call);
+        cuda::gemm_hw(cuda::device_gemm(profile, a.view(), b.view(), a.k, output, at(d),
+                                        {promotion_interval, nullptr, 0}, a.scale_layout,
+                                        b.scale_layout));
       },
       py::arg("profile"), py::arg("a"), py::arg("b"), py::arg("output"), py::arg("d"),
       py::arg("promotion_interval"));
@@ -131,7 +127,7 @@ void bind_products(py::module_& m) {
       .def(
           "run",
           [](cuda::EmulatedGemm& g, const DeviceOperand& a, const DeviceOperand& b, Address d) {
-            g.run(a.view(), b.view(), at(d));
+            g.run(row_major_view(a), row_major_view(b), at(d));
           },
           py::arg("a"), py::arg("b"), py::arg("d"));
 }

@@ -88,33 +88,22 @@ class DLPackArray {
   std::vector<std::int64_t> shape() const {
     return {tensor_->shape, tensor_->shape + tensor_->ndim};
   }
-  /// Of a matrix, whose columns then lie one after the other.
-  bool column_major() const {
+  /// In elements.
+  std::vector<std::int64_t> strides() const {
     const DLTensor& t = *tensor_;
-    if (t.ndim != 2) return false;
-    if (t.strides == nullptr) return t.shape[0] <= 1 || t.shape[1] <= 1;
-    return (t.shape[0] <= 1 || t.strides[0] == 1) &&
-           (t.shape[1] <= 1 || t.strides[1] == t.shape[0]);
-  }
-  bool contiguous() const {
-    std::int64_t dense = 1;
-    for (int i = tensor_->ndim; tensor_->strides != nullptr && i-- > 0;) {
-      if (tensor_->shape[i] > 1 && tensor_->strides[i] != dense) return false;
-      dense *= tensor_->shape[i];
-    }
-    return true;
+    const auto rank = static_cast<std::size_t>(t.ndim);
+    if (t.strides != nullptr) return {t.strides, t.strides + rank};
+    std::vector<std::int64_t> dense(rank, 1);
+    for (std::size_t i = rank; i-- > 1;) dense[i - 1] = dense[i] * t.shape[i];
+    return dense;
   }
 
   /// For the host alone: whoever asks knows where the tensor lies.
   py::buffer_info buffer() const {
     const DLTensor& t = *tensor_;
     const py::ssize_t width = t.dtype.bits / 8;
-    std::vector<py::ssize_t> shape(t.shape, t.shape + t.ndim), strides(shape.size());
-    py::ssize_t dense = width;
-    for (std::size_t i = shape.size(); i-- > 0;) {
-      strides[i] = t.strides == nullptr ? dense : t.strides[i] * width;
-      dense *= shape[i];
-    }
+    std::vector<py::ssize_t> shape(t.shape, t.shape + t.ndim), byte_strides;
+    for (const std::int64_t stride : strides()) byte_strides.push_back(stride * width);
     static const std::map<py::ssize_t, const char*> letters = {
         {1, "B"}, {2, "H"}, {4, "I"}, {8, "Q"}};
     return {static_cast<char*>(t.data) + t.byte_offset,
@@ -122,7 +111,7 @@ class DLPackArray {
             letters.at(width),
             t.ndim,
             std::move(shape),
-            std::move(strides),
+            std::move(byte_strides),
             read_only_};
   }
 
@@ -165,8 +154,7 @@ void bind_dlpack(py::module_& m) {
       .def_property_readonly("device", &DLPackArray::device)
       .def_property_readonly("address", &DLPackArray::address)
       .def_property_readonly("shape", &DLPackArray::shape)
-      .def_property_readonly("contiguous", &DLPackArray::contiguous)
-      .def_property_readonly("column_major", &DLPackArray::column_major)
+      .def_property_readonly("strides", &DLPackArray::strides)
       .def_buffer(&DLPackArray::buffer);
 }
 

@@ -193,6 +193,12 @@ class Arrays(harness.CommandTest):
             refused = self.run_binade(*words[:4], "--profile", "exact", *words[6:], "--device")
             self.assertIn("has no matrix instruction", refused.stderr)
 
+    def test_verify_asks_for_all_its_devices_before_it_begins(self):
+        for devices in ("99", "0,99"):
+            done = self.run_binade("verify", "--devices", devices, "--out", "verified")
+            self.assertRegex(done.stderr, r"\Aerror: no (CUDA device: .+|device 99: there .+)\n\Z")
+            self.assertFalse((self.folder / "verified").exists())
+
     def test_gemm_applies_scales(self):
         a, b = np.full((4, 256), 0x38, np.uint8), np.full((8, 256), 0x40, np.uint8)
         self.save("ca.npy", a)

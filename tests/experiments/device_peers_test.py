@@ -72,6 +72,13 @@ def check_figure(module, folder):
         picture = folder / "device_peers.png"
         assert picture.stat().st_size > 10000
         picture.unlink()
+    refused = [row for row in rows if row[0] == "gemm" and row[3] == "binade"]
+    write_csv(table, module.COLUMNS, refused, command="python device_peers.py", seed=1,
+              device="none")
+    done = subprocess.run([sys.executable, EXPERIMENTS / "plots/device_peers.py", table],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and not picture.exists()
+    assert done.stderr.startswith("nothing to draw") and done.stderr.count("\n") == 1, done.stderr
 
 
 def check_a_run(folder):

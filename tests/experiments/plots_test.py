@@ -52,9 +52,9 @@ fp32,e4m3,saturate,1024,2.5,2000,0.9
 bf16,e5m2,ieee,4096,3.5,2500,1.1
 """,
     "device_quantize_throughput":
-        """source,element,recipe,granularity,scale_type,scale_order,transposed,rows,cols,time,rate,share_of_copy
-fp32,e4m3,deepgemm,1x128,fp32,column,yes,128,256,2.5,2000,0.9
-bf16,e4m3,deepseek-v3,tensor,ue8m0,row,no,128,256,3.5,2500,1.1
+        """source,element,recipe,granularity,scale_type,scale_layout,transposed,rows,cols,time,rate,share_of_copy
+fp32,e4m3,deepgemm,1x128,fp32,column-major,yes,128,256,2.5,2000,0.9
+bf16,e4m3,deepseek-v3,tensor,ue8m0,row-major,no,128,256,3.5,2500,1.1
 """,
 }
 # The tensors of a run with tensors, of the experiments that take any.

@@ -85,26 +85,61 @@ def test_quantisers_have_the_hosts_bits():
                 assert host(q.scales).tobytes() == theirs.scales.tobytes()
 
 
-def test_scales_come_in_either_order():
+def test_layouts_are_told_by_strides():
+    layouts = {((3, 4), (4, 1)): "row-major", ((3, 4), (1, 3)): "column-major",
+               ((3, 4), (8, 2)): "", ((3, 1), (1, 7)): "row-major", ((1, 4), (9, 1)): "row-major",
+               ((2, 3, 4), (1, 2, 6)): "column-major", ((5,), (2,)): "", ((), ()): "row-major"}
+    for (shape, strides), layout in layouts.items():
+        assert cuda._layout(shape, strides) == layout, (shape, strides)
+
+
+class Foreign:  # what numba and others give: no DLPack
+    def __init__(self, tensor=None, **changes):
+        given = {"data": (0, False)} if tensor is None else tensor.__cuda_array_interface__
+        self.__cuda_array_interface__ = {**given, **changes}
+
+
+def test_arrays_without_dlpack():
+    for shape, strides in (((3, 4), None), ((3, 4), (16, 4)), ((), ())):
+        view = cuda._view(Foreign(shape=shape, strides=strides, typestr="<f4"), "x")
+        assert view.layout == "row-major" and view.shape == shape and view.type == "float32"
+    columns = Foreign(shape=(3, 4), strides=(4, 12), typestr="<f4")
+    assert cuda._view(columns, "x", column_major=True).layout == "column-major"
+    assert message_of(lambda: cuda._view(columns, "x")) == "x is not C-contiguous: copy it first"
+    times = Foreign(shape=(3,), strides=(8,), typestr="<M8[ns]")
+    assert "x holds <M8[ns]" in message_of(lambda: cuda._view(times, "x"))
+    assert "the scales of b are column-major" in message_of(
+        lambda: cuda._row_major(columns, "the scales of b"))
+
+
+def test_scales_come_in_either_layout():
     torch = torch_on_device()
     x = torch.from_numpy(loud_rows(384, 640)).cuda()
     for granularity in ("1x128", "128x128", "row", "tensor", "1x32"):
         rows, columns = (cuda.quantize(x, "deepgemm", granularity=granularity, transposed=True,
-                                       scale_order=order) for order in ("row", "column"))
+                                       scale_layout=layout)
+                         for layout in ("row-major", "column-major"))
         for by_row, by_column in zip(rows, columns):
             assert torch.equal(by_row.codes, by_column.codes)
             assert torch.equal(by_row.scales, by_column.scales)
             assert by_row.scales.is_contiguous() and by_column.scales.t().is_contiguous()
     left, right = (cuda.quantize(x, "deepgemm", granularity=g) for g in ("1x128", "128x128"))
-    turned = cuda.Quantized(left.codes, left.scales.t().contiguous().t(), left.format)
+    turned = [cuda.Quantized(q.codes, q.scales.t().contiguous().t(), q.format)
+              for q in (left, right)]
     for path in ("hardware", "emulated"):
-        products = [cuda.gemm(a, right, profile="deepgemm", path=path) for a in (left, turned)]
-        assert torch.equal(*(d.view(torch.int32) for d in products)), path
+        products = [cuda.gemm(a, b, profile="deepgemm", path=path).view(torch.int32)
+                    for a, b in ((left, right), (turned[0], right), (left, turned[1]), turned)]
+        assert all(torch.equal(products[0], d) for d in products[1:]), path
+    foreign = Foreign(turned[0].scales)
+    given = {"profile": "deepgemm", "format_a": "e4m3", "scale_a": foreign}
+    assert torch.equal(cuda.gemm(left.codes, right, **given), cuda.gemm(left, right, profile="deepgemm"))
+    assert "the scales of a are column-major" in message_of(
+        lambda: cuda.gemm(left.codes, right, path="emulated", **given))
     strided = torch.ones(384, 10, device="cuda")[:, ::2]
     assert "not C-contiguous" in message_of(lambda: cuda.gemm(
         cuda.Quantized(left.codes, strided, "e4m3"), right, profile="deepgemm"))
-    assert "scale order 'rows'" in message_of(lambda: cuda.quantize(
-        x, "deepgemm", granularity="1x128", scale_order="rows"))
+    assert "unknown layout 'rows'" in message_of(lambda: cuda.quantize(
+        x, "deepgemm", granularity="1x128", scale_layout="rows"))
 
 
 def torch_1x128(torch, x):
@@ -183,10 +218,6 @@ def test_what_does_not_fit_is_refused_in_a_line():
 
 def test_arrays_of_the_cuda_array_interface():
     torch = torch_on_device()
-
-    class Foreign:  # what numba and others give: no DLPack
-        def __init__(self, tensor):
-            self.__cuda_array_interface__ = tensor.__cuda_array_interface__
 
     x = torch.from_numpy(loud_rows(128, 256)).cuda()
     q = cuda.quantize(x, "deepgemm", granularity="tensor")

@@ -171,16 +171,16 @@ namespace {
 /// A result in device memory, poisoned, and its way back.
 struct OnDevice {
   Quantized like;
-  cuda::MatrixOrder order;
+  cuda::MatrixLayout layout;
   cuda::DeviceArray codes{like.codes.size()}, scales{like.scales.size() * sizeof(float)},
       scale_codes{std::max<std::size_t>(1, like.scale_codes.size())};
 
-  OnDevice(const Quantized& q, cuda::MatrixOrder o) : like(q), order(o) {
+  OnDevice(const Quantized& q, cuda::MatrixLayout l) : like(q), layout(l) {
     for (cuda::DeviceArray* array : {&codes, &scales, &scale_codes}) array->fill(0xa5);
   }
   cuda::QuantizedArrays arrays() {
     auto* const of_scales = like.scale_codes.empty() ? nullptr : scale_codes.as<std::uint8_t>();
-    return {codes.data(), scales.as<float>(), of_scales, nullptr, order};
+    return {codes.data(), scales.as<float>(), of_scales, nullptr, layout};
   }
   std::string differences_from_like() {
     Quantized got = like;
@@ -188,42 +188,51 @@ struct OnDevice {
     scales.download(got.scales.data(), got.scales.size() * sizeof(float));
     if (!got.scale_codes.empty())
       scale_codes.download(got.scale_codes.data(), got.scale_codes.size());
-    const bool by_column = order == cuda::MatrixOrder::kColumnMajor;
+    const bool by_column = layout == cuda::MatrixLayout::kColumnMajor;
     return differences(got, by_column ? with_columns_of_scales(like) : like);
   }
 };
 
 }  // namespace
 
-TEST_CASE("scales in either order", "[small]") {
-  using enum cuda::MatrixOrder;
-  for (const auto& [rows, cols] : {std::pair{272, 392}, {144, 264}, {3, 133}}) {
-    const Matrix m =
-        sample(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols), 31, true);
-    const auto flipped = transposed(as_format(m, Bf16::format), m.rows, m.cols);
-    const cuda::DeviceArray x(as_format(m, Bf16::format).data(), m.x.size() * 2);
-    for (const char* name : {"tensor", "row", "1x128", "128x128", "1x32"}) {
-      for (const ScaleType type : {ScaleType::kFp32, ScaleType::kUe8m0}) {
-        const Granularity g = parse_granularity(name);
-        const ScaleRecipe& r = find_scale_recipe("deepgemm");
-        const Quantized want = quantize(Bf16::format, as_format(m, Bf16::format).data(), m.rows,
-                                        m.cols, r, g, type, E4M3::format, 1);
-        const Quantized want_flipped =
-            quantize(Bf16::format, flipped.data(), m.cols, m.rows, r, g, type, E4M3::format, 1);
-        cuda::Quantizer quantizer(Bf16::format, m.rows, m.cols, r, g, type, E4M3::format);
-        for (const auto& [first, second] : {std::pair{kColumnMajor, kRowMajor},
-                                            {kRowMajor, kColumnMajor},
-                                            {kColumnMajor, kColumnMajor}}) {
-          CAPTURE(rows, cols, name, name_of(type));
-          OnDevice alone(want, first), straight(want, first), turned(want_flipped, second);
-          quantizer.run(x.data(), alone.arrays());
-          quantizer.run_with_transpose(x.data(), straight.arrays(), turned.arrays());
-          CHECK(alone.differences_from_like() == "");
-          CHECK(straight.differences_from_like() == "");
-          CHECK(turned.differences_from_like() == "");
+TEST_CASE("scales in either layout", "[small]") {
+  using enum cuda::MatrixLayout;
+  const auto check = [](const Matrix& m, const Case& c) {
+    const auto data = as_format(m, c.source);
+    const auto flipped = transposed(data, m.rows, m.cols);
+    const Granularity g = parse_granularity(c.granularity);
+    const Quantized want =
+        quantize(c.source, data.data(), m.rows, m.cols, c.recipe, g, c.type, c.element, 1);
+    const Quantized want_flipped =
+        quantize(c.source, flipped.data(), m.cols, m.rows, c.recipe, g, c.type, c.element, 1);
+    const cuda::DeviceArray x(data.data(), data.size());
+    cuda::Quantizer quantizer(c.source, m.rows, m.cols, c.recipe, g, c.type, c.element);
+    for (const auto& [first, second] : {std::pair{kColumnMajor, kRowMajor},
+                                        {kRowMajor, kColumnMajor},
+                                        {kColumnMajor, kColumnMajor}}) {
+      CAPTURE(m.rows, m.cols, format_name(c.source), c.granularity, name_of(c.type), name_of(first),
+              name_of(second));
+      OnDevice alone(want, first), straight(want, first), turned(want_flipped, second);
+      quantizer.run(x.data(), alone.arrays());
+      quantizer.run_with_transpose(x.data(), straight.arrays(), turned.arrays());
+      CHECK(alone.differences_from_like() == "");
+      CHECK(straight.differences_from_like() == "");
+      CHECK(turned.differences_from_like() == "");
+    }
+  };
+  const std::size_t shapes[][2] = {{272, 392}, {144, 264}, {3, 133}};
+  for (const auto& [rows, cols] : shapes) {
+    const Matrix m = sample(rows, cols, 31, true);
+    const ScaleRecipe& r = find_scale_recipe("deepgemm");
+    for (const FloatFormat source : {kFp32Format, Bf16::format}) {
+      for (const char* g : {"tensor", "row", "1x128", "128x128", "1x32"}) {
+        for (const ScaleType type : {ScaleType::kFp32, ScaleType::kUe8m0}) {
+          check(m, {source, r, g, type, E4M3::format});
         }
       }
     }
+    check(m, {kFp32Format, find_scale_recipe("nvfp4"), "1x16", ScaleType::kE4M3,
+              parse_element_format("e2m1")});
   }
 }
 

@@ -12,7 +12,7 @@ using namespace block_scale_cases;
 
 namespace {
 
-using enum MatrixOrder;
+using enum MatrixLayout;
 enum class Blocks { kSegments, kSquares, kRows, kTensor };
 constexpr Granularity kGranularities[] = {{1, 128}, {128, 128}, kPerRow, kPerTensor};
 
@@ -23,7 +23,7 @@ class Result {
     std::fill(q_.scales.begin(), q_.scales.end(), -1.0f);
     std::fill(q_.scale_codes.begin(), q_.scale_codes.end(), std::uint8_t{0xa5});
   }
-  QuantizedArrays arrays(MatrixOrder order) {
+  QuantizedArrays arrays(MatrixLayout order) {
     return {codes(), q_.scales.data(), q_.scale_codes.empty() ? nullptr : q_.scale_codes.data(),
             nullptr, order};
   }
@@ -130,7 +130,7 @@ void check(const Matrix& m, const ScaleRecipe& recipe, ScaleType type, Blocks bl
     Kernels<S, E, decltype(divides)::value> kernels{job, transpose_of(job, g),
                                                     Narrowing<E>(recipe.cast_rules)};
     CAPTURE(S::name, E::name, recipe.name, granularity_name(g), name_of(type), m.rows, m.cols);
-    const auto in_order = [](MatrixOrder order, const Quantized& q) {
+    const auto in_order = [](MatrixLayout order, const Quantized& q) {
       return order == kRowMajor ? q : with_columns_of_scales(q);
     };
     for (const auto& [first, other] : {std::pair{kRowMajor, kRowMajor},

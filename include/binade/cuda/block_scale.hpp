@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "binade/cuda/kernel_facts.hpp"
+#include "binade/cuda/matrix_layout.hpp"
 #include "binade/emulation/block_scale.hpp"
 
 namespace binade::cuda {
@@ -39,19 +40,13 @@ std::pair<Quantized, Quantized> quantize_with_transpose(FloatFormat source, cons
                                                         ScaleType scale_type, FloatFormat element,
                                                         std::uint64_t seed = 0);
 
-/// In which order the scales of a matrix lie.
-enum class MatrixOrder : std::uint8_t {
-  kRowMajor,     ///< as in Quantized
-  kColumnMajor,  ///< those of a column of blocks side by side: as products read 1x128 scales
-};
-
-/// Where a quantised matrix lies in device memory, laid out as in Quantized but for the order.
+/// Where a quantised matrix lies in device memory: codes as in Quantized, scales so or by columns.
 struct QuantizedArrays {
   void* codes = nullptr;                ///< [rows, cols] containers
   float* scales = nullptr;              ///< [scale_rows, scale_cols]
   std::uint8_t* scale_codes = nullptr;  ///< the same, for ue8m0 and e4m3 scales; may be null
   float* tensor_scale = nullptr;        ///< one number, for e4m3 scales; may be null
-  MatrixOrder scale_order = MatrixOrder::kRowMajor;  ///< of both
+  MatrixLayout scale_layout = MatrixLayout::kRowMajor;  ///< of both
 };
 
 /// A quantiser of matrices of one shape in device memory, with its scratch.
@@ -61,8 +56,8 @@ struct QuantizedArrays {
 /// (to 65536 bf16 or 32768 fp32) read x once, and keep it in registers between the measuring of a
 /// block and its cast; a tensor is read twice, the second time backwards, so that what the L2 still
 /// holds is not fetched again. With a transpose, 1x128 and 128x128 read x once for both; rows and
-/// tensors twice; 1x128 scales are written at once in column-major order, and by a second small
-/// kernel in row-major. Everything else goes element by element through the portable text.
+/// tensors twice; column-major 1x128 scales are written at once, row-major ones by a second small
+/// kernel. Everything else goes element by element through the portable text.
 /// Bytes moved for an element of b bytes: b + 1, with the transpose b + 2, and b more in two
 /// passes.
 class Quantizer {
@@ -89,7 +84,7 @@ class Quantizer {
   const char* kernel() const;
   const char* kernel_with_transpose() const;
   KernelFacts facts() const;
-  KernelFacts facts_with_transpose() const;
+  KernelFacts facts_with_transpose(MatrixLayout scales = MatrixLayout::kRowMajor) const;
 
  private:
   struct Work;

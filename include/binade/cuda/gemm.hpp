@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "binade/cuda/matrix_layout.hpp"
 #include "binade/emulation/gemm.hpp"
 
 namespace binade::cuda {
@@ -57,10 +58,12 @@ struct DeviceGemm {
 /// tests/twins/gemm_test.cpp.
 void gemm_hw(const DeviceGemm& call);
 
-/// The call that a profile makes of matrices in device memory; their scales are not read.
-/// Errors: as the function below.
+/// The call that a profile makes of matrices in device memory; their scales are not read, and lie
+/// as scales_a and scales_b say. Errors: as the function below.
 DeviceGemm device_gemm(const GemmProfile& profile, const GemmOperand& a, const GemmOperand& b,
-                       std::size_t k, FloatFormat output, void* d, const GemmOptions& options = {});
+                       std::size_t k, FloatFormat output, void* d, const GemmOptions& options = {},
+                       MatrixLayout scales_a = MatrixLayout::kRowMajor,
+                       MatrixLayout scales_b = MatrixLayout::kRowMajor);
 
 /// The same for matrices of the host and a profile: uploads, runs, downloads.
 ///

@@ -18,16 +18,13 @@ class DLPackArray:
     def address(self) -> int:
         ...
     @property
-    def column_major(self) -> bool:
-        ...
-    @property
-    def contiguous(self) -> bool:
-        ...
-    @property
     def device(self) -> tuple[int, int]:
         ...
     @property
     def shape(self) -> list[int]:
+        ...
+    @property
+    def strides(self) -> list[int]:
         ...
     @property
     def type(self) -> str:
@@ -578,13 +575,16 @@ class CudaQuantizer:
     """
     def __init__(self, source: FloatFormat, rows: typing.SupportsInt | typing.SupportsIndex, cols: typing.SupportsInt | typing.SupportsIndex, recipe: ScaleRecipe, granularity: str, scale_type: str, element: FloatFormat) -> None:
         ...
-    def run(self, x: typing.SupportsInt | typing.SupportsIndex, codes: typing.SupportsInt | typing.SupportsIndex, scales: typing.SupportsInt | typing.SupportsIndex, transposed_codes: typing.SupportsInt | typing.SupportsIndex, transposed_scales: typing.SupportsInt | typing.SupportsIndex, scale_order: str) -> None:
+    def run(self, x: typing.SupportsInt | typing.SupportsIndex, codes: typing.SupportsInt | typing.SupportsIndex, scales: typing.SupportsInt | typing.SupportsIndex, transposed_codes: typing.SupportsInt | typing.SupportsIndex, transposed_scales: typing.SupportsInt | typing.SupportsIndex, scale_layout: str) -> None:
         ...
 class DeviceOperand:
     """
     Codes in device memory and perhaps their scales.
     """
-    def __init__(self, format: FloatFormat, codes: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, k: typing.SupportsInt | typing.SupportsIndex, scales: typing.SupportsInt | typing.SupportsIndex = 0, scale_rows: typing.SupportsInt | typing.SupportsIndex = 0, scale_cols: typing.SupportsInt | typing.SupportsIndex = 0, column_major_scales: bool = False) -> None:
+    def __init__(self, format: FloatFormat, codes: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, k: typing.SupportsInt | typing.SupportsIndex, scales: typing.SupportsInt | typing.SupportsIndex = 0, scale_rows: typing.SupportsInt | typing.SupportsIndex = 0, scale_cols: typing.SupportsInt | typing.SupportsIndex = 0, scale_layout: str = 'row-major') -> None:
+        ...
+    @property
+    def scale_layout(self) -> str:
         ...
 class CudaEmulatedGemm:
     """

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,16 +86,29 @@ class _View:
     address: int
     shape: tuple[int, ...]
     type: str
-    contiguous: bool
-    column_major: bool  # a matrix, whose columns lie one after the other
+    layout: str  # row-major, C-contiguous; or column-major, its transpose
 
 
 def _view(x: Any, name: str, *, column_major: bool = False) -> _View:
-    """column_major: whether a matrix may lie so."""
+    """column_major: whether it may lie so."""
     view = _dlpack_view(x, name) if hasattr(x, "__dlpack__") else _interface_view(x, name)
-    if not view.contiguous and not (column_major and view.column_major):
+    if view.layout != "row-major" and not (column_major and view.layout == "column-major"):
         raise ValueError(f"{name} is not C-contiguous: copy it first")
     return view
+
+
+def _layout(shape: tuple[int, ...], strides: Sequence[int]) -> str:
+    """Of an array with these strides, in elements; empty for neither layout."""
+    def is_dense(axes: Iterable[int]) -> bool:
+        dense = 1
+        for axis in axes:  # the fastest first; where there is one element, no stride is used
+            if shape[axis] > 1 and strides[axis] != dense:
+                return False
+            dense *= shape[axis]
+        return True
+
+    axes = range(len(shape))
+    return "row-major" if is_dense(reversed(axes)) else "column-major" if is_dense(axes) else ""
 
 
 def _dlpack_view(x: Any, name: str) -> _View:
@@ -108,7 +122,8 @@ def _dlpack_view(x: Any, name: str) -> _View:
     except BufferError as error:
         raise ValueError(f"{name} of {getattr(x, 'dtype', 'unknown type')} cannot be shared ({error}); "
                          "view its bits as unsigned integers and name their format") from error
-    return _View(taken.address, tuple(taken.shape), taken.type, taken.contiguous, taken.column_major)
+    shape = tuple(taken.shape)
+    return _View(taken.address, shape, taken.type, _layout(shape, taken.strides))
 
 
 def _interface_view(x: Any, name: str) -> _View:
@@ -117,10 +132,14 @@ def _interface_view(x: Any, name: str) -> _View:
         raise ValueError(f"{name} is a {type(x).__name__}: expected an array in device memory, with "
                          "__dlpack__ or __cuda_array_interface__")
     types = {"|u1": "uint8", "<u2": "uint16", "<f4": "float32", "<f2": "float16", "<u4": "uint32"}
-    kind = types.get(found["typestr"], found["typestr"])
-    shape, strides, width = tuple(found["shape"]), found.get("strides"), int(found["typestr"][2:])
-    column_major = strides is not None and tuple(strides) == (width, width * shape[0])
-    return _View(int(found["data"][0]), shape, kind, strides is None, column_major)
+    kind = types.get(found["typestr"])
+    if kind is None:
+        raise ValueError(f"{name} holds {found['typestr']}: expected one of {', '.join(types)}")
+    shape, layout = tuple(found["shape"]), "row-major"
+    if found.get("strides") is not None:  # in bytes
+        width = int(found["typestr"][2:])
+        layout = _layout(shape, [stride // width for stride in found["strides"]])
+    return _View(int(found["data"][0]), shape, kind, layout)
 
 
 def _format_of(view: _View, fmt: Any, name: str) -> _core.FloatFormat:
@@ -147,20 +166,15 @@ def _matrix(x: Any, fmt: Any, name: str, *,
     return view, _format_of(view, fmt, name)
 
 
-def _library(like: Any) -> str:
-    library = type(like).__module__.partition(".")[0]
-    if library not in ("torch", "cupy"):
-        raise ValueError(f"a {type(like).__name__}: results are allocated by torch or cupy, so one of "
-                         "their arrays must come first")
-    return library
-
-
 def _empty(like: Any, shape: tuple[int, ...], fmt: _core.FloatFormat) -> Any:
     """An array beside `like`, by the library that it belongs to."""
     kind = _TYPED.get(fmt.name, _NAMES[fmt.container_bits])
-    library = _library(like)
+    library = type(like).__module__.partition(".")[0]
     if library == "cupy" and kind == "bfloat16":
         kind = "uint16"
+    if library not in ("torch", "cupy"):
+        raise ValueError(f"a {type(like).__name__}: results are allocated by torch or cupy, so one of "
+                         "their arrays must come first")
     module = sys.modules[library]
     if library == "torch":
         return module.empty(shape, dtype=getattr(module, kind), device=like.device)
@@ -168,17 +182,17 @@ def _empty(like: Any, shape: tuple[int, ...], fmt: _core.FloatFormat) -> Any:
         return module.empty(shape, dtype=kind)
 
 
-def _in_rows(x: Any) -> Any:
-    """A matrix, if there is one, C-contiguous: copied on the stream that will read it."""
-    if x is None or _view(x, "scales", column_major=True).contiguous:
-        return x
-    library = _library(x)
-    module = sys.modules[library]
+def _row_major(x: Any, name: str) -> Any:
+    """A row-major copy, made on the stream that will read it."""
+    library = type(x).__module__.partition(".")[0]
     if library == "torch":
-        with module.cuda.stream(module.cuda.default_stream()):
+        cuda = sys.modules[library].cuda
+        with cuda.stream(cuda.default_stream(x.device)):
             return x.contiguous()
-    with module.cuda.Stream.null:
-        return module.ascontiguousarray(x)
+    if library == "cupy":
+        with x.device, sys.modules[library].cuda.Stream.null:
+            return sys.modules[library].ascontiguousarray(x)
+    raise ValueError(f"{name} are column-major, and no array of torch's or cupy's: copy them first")
 
 
 def cast(x: Any, to: Any, *, source: Any = None, overflow: str = "saturate") -> Any:
@@ -238,7 +252,7 @@ class Quantized:
     ----------
     codes : array of unsigned integers, shape (rows, cols)
     scales : array of float32, shape (block rows, block columns)
-        The dequantisation factors, in either order of a matrix.
+        The dequantisation factors, row-major or column-major.
     format : str
         Of the codes.
 
@@ -269,7 +283,8 @@ def _quantizer(source: _core.FloatFormat, rows: int, cols: int, recipe: str, gra
 
 
 def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32", to: Any = "e4m3",
-             source: Any = None, transposed: bool = False, scale_order: str = "row") -> Any:
+             source: Any = None, transposed: bool = False,
+             scale_layout: str = "row-major") -> Any:
     """Quantise a matrix on the device, to the bits of `binade.quantize`.
 
     Parameters
@@ -287,9 +302,9 @@ def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32",
         What unsigned integers are the codes of.
     transposed : bool
         Also quantise x's transpose, by blocks of its own rows and columns.
-    scale_order : str
-        In which order scales lie: "row", C-contiguous; or "column", the transpose of a C-contiguous
-        matrix, as cuBLASLt and `gemm` read 1x128 scales fastest and this writes them fastest.
+    scale_layout : str
+        How scales lie: "row-major", C-contiguous; or "column-major", the transpose of a C-contiguous
+        matrix: so cuBLASLt takes 1x128 scales, and so they are written fastest where `transposed`.
 
     Returns
     -------
@@ -326,7 +341,7 @@ def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32",
 
     def room(height: int, width: int) -> Quantized:
         down, across = _core.scale_grid(height, width, granularity)
-        scales = (_empty(x, (across, down), FP32).T if scale_order == "column"
+        scales = (_empty(x, (across, down), FP32).T if scale_layout == "column-major"
                   else _empty(x, (down, across), FP32))
         return Quantized(_empty(x, (height, width), element), scales, element.name)
 
@@ -337,7 +352,7 @@ def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32",
     out = room(rows, cols)
     other = room(cols, rows) if transposed else None
     here, there = addresses(out), addresses(other) if other else (0, 0)
-    worker.run(view.address, *here, *there, scale_order)
+    worker.run(view.address, *here, *there, scale_layout)
     return (out, other) if other else out
 
 
@@ -358,7 +373,7 @@ def _operand(x: Any, fmt: Any, scales: Any,
         raise ValueError(f"the scales of {name} are {kind.name}: expected fp32")
     down, across = factors.shape
     operand = _core.DeviceOperand(found, view.address, rows, k, factors.address, down, across,
-                                  not factors.contiguous)
+                                  factors.layout)
     return operand, (found, rows, k, down, across)
 
 
@@ -388,7 +403,8 @@ def gemm(a: Any, b: Any, *, profile: str, scale_a: Any = None, scale_b: Any = No
     profile : str
         One of `binade.profiles()`.
     scale_a, scale_b : array of float32, shape (block rows, block columns), optional
-        Dequantisation factors, as for `binade.gemm`, in either order; they are not checked.
+        Dequantisation factors, as for `binade.gemm`, row-major or column-major; they are not
+        checked.
     format_a, format_b : str, Format or dtype, optional
         What unsigned integers are the codes of.
     output : str, Format or dtype
@@ -449,9 +465,13 @@ def gemm(a: Any, b: Any, *, profile: str, scale_a: Any = None, scale_b: Any = No
                         promotion_interval)
         return d
     worker = _emulated(profile, left_key, right_key, out_format, promotion_interval, instruction)
-    scale_a, scale_b = _in_rows(scale_a), _in_rows(scale_b)  # its kernels know one order
-    worker.run(_operand(a, format_a, scale_a, "a")[0], _operand(b, format_b, scale_b, "b")[0],
-               target.address)
+    if left.scale_layout != "row-major":  # its kernels know one layout
+        scale_a = _row_major(scale_a, "the scales of a")
+        left, _ = _operand(a, format_a, scale_a, "a")
+    if right.scale_layout != "row-major":
+        scale_b = _row_major(scale_b, "the scales of b")
+        right, _ = _operand(b, format_b, scale_b, "b")
+    worker.run(left, right, target.address)
     return d
 
 
