@@ -102,8 +102,8 @@ struct TilePair {
   BlockJob straight, transposed;
   TileGrid grid;
   /// Where each tile of kSegments leaves its scales side by side, of its rows and then its columns:
-  /// place_scales puts down those whose order is row-major. Written to their places one by one,
-  /// they cost a tenth of the time; in a column they lie as in the tile.
+  /// place_scales puts down those that are to be row-major. Written to their places one by one,
+  /// they cost a tenth of the time; column-major, they lie as in the tile.
   float* scales;
   unsigned ahead;  ///< tiles between the one that is cast and the one that is sent for meanwhile
 };
@@ -391,8 +391,9 @@ __global__ void __launch_bounds__(kTileThreads, kTilesAtOnce)
   const TilePlace t = jobs.grid.place(tile);
   TileThread<S> mine;
   mine.load(jobs.straight, t);
-  if constexpr (kAsksAhead)
+  if constexpr (kAsksAhead) {
     prefetch_tile<S>(jobs, kOnePass ? tile + jobs.ahead : tile - jobs.ahead);
+  }
   bool finite = true;
   if constexpr (kOnePass) {
     if constexpr (scales == TileScales::kSegments) ptx::grid_lets_next_begin();

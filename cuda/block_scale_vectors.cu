@@ -111,8 +111,9 @@ struct Launches {
     }
     if constexpr (scales == TileScales::kSegments) {
       const unsigned blocks = placing_blocks(jobs, true) + placing_blocks(jobs, false);
-      if (blocks > 0)
+      if (blocks > 0) {
         launch.overlapping("place scales", place_scales, blocks, kPlacingThreads, jobs);
+      }
     }
   }
 

@@ -109,9 +109,8 @@ DeviceGemm device_gemm(const GemmProfile& profile, const GemmOperand& a, const G
     refuse(profile, "output " + format_name(output) + ", expected fp32 or bf16");
   }
   const auto scales = [](const GemmOperand& x, MatrixLayout layout) {
-    const float* const data = x.scales.empty() ? nullptr : x.scales.data();
-    return layout == MatrixLayout::kRowMajor ? DeviceScales{data, x.scale_cols, 1}
-                                             : DeviceScales{data, 1, x.scale_rows};
+    return DeviceScales::of(x.scales.empty() ? nullptr : x.scales.data(), x.scale_rows,
+                            x.scale_cols, layout);
   };
   DeviceGemm call;
   call.m = a.rows, call.n = b.rows, call.k = k;

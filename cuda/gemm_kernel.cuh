@@ -182,8 +182,9 @@ class Consumer {
     for (int block = 0; block < args_.k_blocks; ++block, stage_.advance()) {
       wait_full();
 #pragma unroll
-      for (int part = 0; part < Tile::kRowParts; ++part)
+      for (int part = 0; part < Tile::kRowParts; ++part) {
         issue(sums[part], stage_.at, part, 0, block > 0);
+      }
       ptx::wgmma_wait<Tile::kRowParts>();
       if (block > 0) release(previous);
       previous = stage_.at;
@@ -256,10 +257,10 @@ class Consumer {
   __device__ void run_turns(Sums& sums, PromotionScales<Tile>& scales, int col, int block) {
     constexpr int kAll = kBlocks * Tile::kChains;
     Turns turns;
-    [&]<int... i>(std::integer_sequence<int, i...>) {
+    const auto run_all = [&]<int... i>(std::integer_sequence<int, i...>) {
       (run_turn<i, kAll>(sums, turns, scales, col, block + i / Tile::kChains), ...);
-    }
-    (std::make_integer_sequence<int, kAll>());
+    };
+    run_all(std::make_integer_sequence<int, kAll>());
     ptx::wgmma_wait<0>();
     release(turns.previous);
     promote(sums, turns.chains[(kAll - 1) % 2], scales, col);

@@ -88,10 +88,18 @@ std::vector<Cell> row_of(const Setting& s, const Shape& shape) {
           count_cell(facts.local_bytes)};
 }
 
-/// Whether scales are timed in both layouts: those of blocks of one row, for which it costs time.
-bool has_layouts(const std::string& granularity) {
+/// The layouts asked for in which scales are timed: both where blocks have one row, which costs
+/// time, else only the usual one.
+std::vector<cuda::MatrixLayout> layouts_of(const Arguments& arguments,
+                                           const std::string& granularity) {
   const Granularity g = parse_granularity(granularity);
-  return g.rows == 1 && g.cols != 0;
+  std::vector<cuda::MatrixLayout> layouts;
+  for (const std::string& name : arguments.text_list("layouts")) {
+    const cuda::MatrixLayout layout = cuda::parse_layout(name);
+    const bool is_usual = layout == cuda::MatrixLayout::kRowMajor;
+    if (is_usual || (g.rows == 1 && g.cols != 0)) layouts.push_back(layout);
+  }
+  return layouts;
 }
 
 /// Every combination that the recipes offer.
@@ -102,9 +110,7 @@ std::vector<Setting> settings_of(const Arguments& arguments) {
       for (const std::string& element : arguments.text_list("elements")) {
         for (const std::string& granularity : arguments.text_list("granularities")) {
           for (const std::string& scales : arguments.text_list("scales")) {
-            for (const std::string& name : arguments.text_list("layouts")) {
-              const cuda::MatrixLayout layout = cuda::parse_layout(name);
-              if (layout != cuda::MatrixLayout::kRowMajor && !has_layouts(granularity)) continue;
+            for (const cuda::MatrixLayout layout : layouts_of(arguments, granularity)) {
               for (const std::string& transposed : arguments.text_list("transposed")) {
                 settings.push_back(
                     {recipe, source, element, granularity, scales, layout, transposed == "yes"});

@@ -103,6 +103,8 @@ def test_arrays_without_dlpack():
     for shape, strides in (((3, 4), None), ((3, 4), (16, 4)), ((), ())):
         view = cuda._view(Foreign(shape=shape, strides=strides, typestr="<f4"), "x")
         assert view.layout == "row-major" and view.shape == shape and view.type == "float32"
+    between = Foreign(shape=(3,), strides=(5,), typestr="<f4")
+    assert message_of(lambda: cuda._view(between, "x")) == "x is not C-contiguous: copy it first"
     columns = Foreign(shape=(3, 4), strides=(4, 12), typestr="<f4")
     assert cuda._view(columns, "x", column_major=True).layout == "column-major"
     assert message_of(lambda: cuda._view(columns, "x")) == "x is not C-contiguous: copy it first"

@@ -9,8 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "binade/cuda/matrix_layout.hpp"
 #include "binade/emulation/block_scale.hpp"
 #include "binade/formats/catalog.hpp"
+#include "transposed.hpp"
 
 namespace block_scale_cases {
 
@@ -59,18 +61,6 @@ inline std::vector<std::byte> as_format(const Matrix& m, FloatFormat f) {
   return data;
 }
 
-inline std::vector<std::byte> transposed(const std::vector<std::byte>& data, std::size_t rows,
-                                         std::size_t cols) {
-  const std::size_t bytes = data.size() / (rows * cols);
-  std::vector<std::byte> t(data.size());
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t c = 0; c < cols; ++c) {
-      std::memcpy(&t[(c * rows + r) * bytes], &data[(r * cols + c) * bytes], bytes);
-    }
-  }
-  return t;
-}
-
 template <class T>
 std::string first_difference(const char* what, const std::vector<T>& got,
                              const std::vector<T>& want) {
@@ -89,16 +79,11 @@ std::string first_difference(const char* what, const std::vector<T>& got,
   return text;
 }
 
-/// The scales of q, and their codes, in the other order: side by side those of a column.
-inline Quantized with_columns_of_scales(Quantized q) {
-  const auto turn = [&](auto& values) {
-    const auto rows_first = values;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i % q.scale_cols * q.scale_rows + i / q.scale_cols] = rows_first[i];
-    }
-  };
-  turn(q.scales);
-  turn(q.scale_codes);
+/// q with its scales, and their codes, in this layout.
+inline Quantized laid_out(Quantized q, cuda::MatrixLayout layout) {
+  if (layout == cuda::MatrixLayout::kRowMajor) return q;
+  q.scales = transposed(q.scales, q.scale_rows, q.scale_cols);
+  q.scale_codes = transposed(q.scale_codes, q.scale_rows, q.scale_cols);
   return q;
 }
 

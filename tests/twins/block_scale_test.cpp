@@ -186,10 +186,10 @@ struct OnDevice {
     Quantized got = like;
     codes.download(got.codes.data(), got.codes.size());
     scales.download(got.scales.data(), got.scales.size() * sizeof(float));
-    if (!got.scale_codes.empty())
+    if (!got.scale_codes.empty()) {
       scale_codes.download(got.scale_codes.data(), got.scale_codes.size());
-    const bool by_column = layout == cuda::MatrixLayout::kColumnMajor;
-    return differences(got, by_column ? with_columns_of_scales(like) : like);
+    }
+    return differences(got, laid_out(like, layout));
   }
 };
 

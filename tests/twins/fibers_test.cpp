@@ -23,9 +23,9 @@ class Result {
     std::fill(q_.scales.begin(), q_.scales.end(), -1.0f);
     std::fill(q_.scale_codes.begin(), q_.scale_codes.end(), std::uint8_t{0xa5});
   }
-  QuantizedArrays arrays(MatrixLayout order) {
+  QuantizedArrays arrays(MatrixLayout layout) {
     return {codes(), q_.scales.data(), q_.scale_codes.empty() ? nullptr : q_.scale_codes.data(),
-            nullptr, order};
+            nullptr, layout};
   }
   const Quantized& take() {
     std::copy_n(codes(), q_.codes.size(), q_.codes.begin());
@@ -130,9 +130,6 @@ void check(const Matrix& m, const ScaleRecipe& recipe, ScaleType type, Blocks bl
     Kernels<S, E, decltype(divides)::value> kernels{job, transpose_of(job, g),
                                                     Narrowing<E>(recipe.cast_rules)};
     CAPTURE(S::name, E::name, recipe.name, granularity_name(g), name_of(type), m.rows, m.cols);
-    const auto in_order = [](MatrixLayout order, const Quantized& q) {
-      return order == kRowMajor ? q : with_columns_of_scales(q);
-    };
     for (const auto& [first, other] : {std::pair{kRowMajor, kRowMajor},
                                        {kColumnMajor, kColumnMajor},
                                        {kColumnMajor, kRowMajor},
@@ -141,13 +138,13 @@ void check(const Matrix& m, const ScaleRecipe& recipe, ScaleType type, Blocks bl
       Result alone(want), straight(want), second(want_flipped);
       kernels.straight.out = alone.arrays(first);
       kernels.quantize(blocks);
-      CHECK(differences(alone.take(), in_order(first, want)) == "");
+      CHECK(differences(alone.take(), laid_out(want, first)) == "");
       if (m.rows % 16 != 0) continue;
       kernels.straight.out = straight.arrays(first);
       kernels.transposed.out = second.arrays(other);
       kernels.quantize_both(blocks);
-      CHECK(differences(straight.take(), in_order(first, want)) == "");
-      CHECK(differences(second.take(), in_order(other, want_flipped)) == "");
+      CHECK(differences(straight.take(), laid_out(want, first)) == "");
+      CHECK(differences(second.take(), laid_out(want_flipped, other)) == "");
     }
   };
   job.divides ? run(std::true_type{}) : run(std::false_type{});

@@ -10,10 +10,12 @@
 #include "binade/formats/cast.hpp"
 #include "binade/formats/catalog.hpp"
 #include "catch.hpp"
+#include "transposed.hpp"
 
 using namespace binade;
 using cuda::DeviceArray;
 using cuda::DeviceGemm;
+using cuda::DeviceScales;
 using cuda::GemmScaling;
 using cuda::MatrixLayout;
 
@@ -99,17 +101,15 @@ class Product {
                    const std::vector<std::uint8_t>& want) const {
     const DeviceArray a(std::span<const std::uint8_t>(a_.codes));
     const DeviceArray b(std::span<const std::uint8_t>(b_.codes));
-    const std::vector<float> laid_a = laid_out(a_, layout), laid_b = laid_out(b_, layout);
-    const DeviceArray sa(std::span<const float>{laid_a}), sb(std::span<const float>{laid_b});
+    const DeviceArray sa = scales_on_device(a_, layout), sb = scales_on_device(b_, layout);
     DeviceArray d(want.size());
     DeviceGemm call;
     call.m = shape_.m, call.n = shape_.n, call.k = shape_.k;
     call.a_format = a_.format, call.b_format = b_.format, call.output = output;
     call.a = a.data(), call.b = b.data(), call.d = d.data();
     call.scaling = scaling_;
-    const bool by_rows = layout == MatrixLayout::kRowMajor;
-    call.scale_a = {sa.as<float>(), by_rows ? a_.scale_cols : 1, by_rows ? 1 : a_.scale_rows};
-    call.scale_b = {sb.as<float>(), by_rows ? b_.scale_cols : 1, by_rows ? 1 : b_.scale_rows};
+    call.scale_a = DeviceScales::of(sa.as<float>(), a_.scale_rows, a_.scale_cols, layout);
+    call.scale_b = DeviceScales::of(sb.as<float>(), b_.scale_rows, b_.scale_cols, layout);
     call.promotion_interval = interval;
     const auto tiles = cuda::gemm_tiles(call);
     REQUIRE(!tiles.empty());
@@ -163,13 +163,11 @@ class Product {
     for (std::size_t i = 0; i < rows * cols; ++i) x.scales.push_back(scale(random_));
   }
 
-  static std::vector<float> laid_out(const Matrix& x, MatrixLayout layout) {
-    if (layout == MatrixLayout::kRowMajor) return x.scales;
-    std::vector<float> columns(x.scales.size());
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      columns[i % x.scale_cols * x.scale_rows + i / x.scale_cols] = x.scales[i];
-    }
-    return columns;
+  static DeviceArray scales_on_device(const Matrix& x, MatrixLayout layout) {
+    const bool by_rows = layout == MatrixLayout::kRowMajor;
+    const std::vector<float> laid_out =
+        by_rows ? x.scales : transposed(x.scales, x.scale_rows, x.scale_cols);
+    return DeviceArray(std::span<const float>{laid_out});
   }
 
   static GemmOperand operand(const Matrix& x, std::size_t rows) {

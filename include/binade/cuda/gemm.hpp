@@ -24,6 +24,13 @@ struct DeviceScales {
   const float* data = nullptr;
   std::size_t row_stride = 0;    ///< kRow: between rows; kBlock: between blocks of rows
   std::size_t block_stride = 0;  ///< kBlock: between blocks along K
+
+  /// Of [rows, cols] scales, dense.
+  static constexpr DeviceScales of(const float* data, std::size_t rows, std::size_t cols,
+                                   MatrixLayout layout) {
+    if (layout == MatrixLayout::kRowMajor) return {data, cols, 1};
+    return {data, 1, rows};
+  }
 };
 
 /// A product of matrices in device memory.

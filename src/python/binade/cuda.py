@@ -97,10 +97,10 @@ def _view(x: Any, name: str, *, column_major: bool = False) -> _View:
     return view
 
 
-def _layout(shape: tuple[int, ...], strides: Sequence[int]) -> str:
-    """Of an array with these strides, in elements; empty for neither layout."""
+def _layout(shape: tuple[int, ...], strides: Sequence[int], width: int = 1) -> str:
+    """Of an array with these strides between elements of this width; empty for neither layout."""
     def is_dense(axes: Iterable[int]) -> bool:
-        dense = 1
+        dense = width
         for axis in axes:  # the fastest first; where there is one element, no stride is used
             if shape[axis] > 1 and strides[axis] != dense:
                 return False
@@ -136,9 +136,8 @@ def _interface_view(x: Any, name: str) -> _View:
     if kind is None:
         raise ValueError(f"{name} holds {found['typestr']}: expected one of {', '.join(types)}")
     shape, layout = tuple(found["shape"]), "row-major"
-    if found.get("strides") is not None:  # in bytes
-        width = int(found["typestr"][2:])
-        layout = _layout(shape, [stride // width for stride in found["strides"]])
+    if found.get("strides") is not None:
+        layout = _layout(shape, found["strides"], int(found["typestr"][2:]))
     return _View(int(found["data"][0]), shape, kind, layout)
 
 
