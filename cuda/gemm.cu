@@ -236,6 +236,9 @@ GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const Rea
   args.promotion_blocks = std::max(1, call.promotion_interval / kBlockK);
   args.cluster_rows = plan.cluster_rows;
   args.cluster_cols = plan.cluster_cols;
+  const int last = plan.cluster_rows % v.band;
+  args.by_band = Divider(static_cast<std::uint32_t>(v.band * plan.cluster_cols));
+  args.by_last_height = Divider(static_cast<std::uint32_t>(last == 0 ? v.band : last));
   args.scaling = call.scaling;
   args.scale_a = call.scale_a;
   args.scale_b = call.scale_b;
@@ -245,14 +248,9 @@ GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const Rea
   const int bytes = args.bf16 ? 2 : 4;
   args.d_mapped = is_aligned(call.d, call.d_stride * static_cast<std::size_t>(bytes));
   if (args.d_mapped) {
-    const auto map = [&](int cols) {
-      return tensor_map(
-          {args.bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32, bytes,
-           call.d, call.m, call.n, call.d_stride, 16, cols});
-    };
-    args.d = map(128 / bytes);
-    const int tail = v.cols % (128 / bytes);
-    if (tail != 0) args.d_tail = map(tail);
+    args.d = tensor_map(
+        {args.bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32, bytes,
+         call.d, call.m, call.n, call.d_stride, 16, std::min(128 / bytes, v.cols)});
   }
   return args;
 }

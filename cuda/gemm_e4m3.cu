@@ -20,14 +20,14 @@ GemmVariant tile(double share, double block_share = 0) {
 const std::vector<GemmVariant>& gemm_variants_e4m3() {
   static const std::vector<GemmVariant> variants = {
       // one chain over all of K
-      tile<2, 256, 0, kNone, 2>(0.68),
-      tile<2, 176, 0, kTiles, 2>(0.72),
-      tile<2, 192, 0, kTiles, 2>(0.75),
+      tile<2, 256, 0, kNone, 2>(0.72),
+      tile<2, 176, 0, kTiles, 2>(0.76),
+      tile<2, 192, 0, kTiles, 2>(0.745),
       tile<1, 56, 0, kNone, 1, 2>(0.33),
       // promoted every 128, or every few 128
-      tile<2, 192, 1, kNone, 2>(0.78, 0.76),
-      tile<2, 176, 1, kNone, 2>(0.75),
-      tile<2, 128, 1, kTurns, 2>(0.72, 0.74),
+      tile<2, 192, 1, kNone, 2>(0.78, 0.74),
+      tile<2, 176, 1, kNone, 2>(0.80),
+      tile<2, 128, 1, kTurns, 2>(0.76),
       tile<1, 64, 1, kTurns, 1, 2>(0.31),
       tile<1, 56, 1, kTurns, 1, 2>(0.33),
       tile<1, 56, 1, kNone, 1, 2>(0.32),

@@ -2,7 +2,9 @@
 // computed.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "gemm_tile.cuh"
 #include "ptx/copy_async.cuh"
@@ -10,6 +12,23 @@
 #include "ptx/tma.cuh"
 
 namespace binade::cuda {
+
+/// The boxes in which 16 rows of a tile are written: up to 128 bytes wide, and as many as cover its
+/// columns. The last may overlap the one before; what both hold is written twice.
+template <int kCols, int kElementBytes>
+struct DBoxes {
+  static constexpr int kGroups = kCols / 8;                             ///< eights of columns
+  static constexpr int kWidth = std::min(128 / (8 * kElementBytes), kGroups);  ///< of a box
+  static constexpr int kCount = (kGroups + kWidth - 1) / kWidth;
+  static constexpr int kPitch = kWidth * 8 * kElementBytes;  ///< bytes of a row
+
+  static constexpr int first_group(int box) { return std::min(box * kWidth, kGroups - kWidth); }
+  /// Where the 16 bytes of this number in a row lie: rows of 128 bytes are swizzled as the copy
+  /// engine does it, shorter ones are not.
+  static __device__ __forceinline__ int place(int row, int chunk) {
+    return row * kPitch + (kPitch == 128 ? chunk ^ row % 8 : chunk) * 16;
+  }
+};
 
 /// Writes the sums of one warp: 16 rows, kCols columns. A thread holds, for each eight columns j,
 /// sums[4 j .. 4 j + 3]: columns 8 j + 2 (lane % 4) + {0, 1} of row lane / 4, then of the row eight
@@ -20,7 +39,7 @@ class Epilogue {
   /// shared: staging of this warp's boxes, and room for its warpgroup's scales.
   __device__ Epilogue(const GemmArguments& args, const GemmShared<Tile>& shared, int warpgroup)
       : args_(args),
-        staging_(shared.staging(static_cast<int>(threadIdx.x) / 32)),
+        boxes_(shared.staging(static_cast<int>(threadIdx.x) / 32)),
         scales_(shared.row_scales(warpgroup)),
         warpgroup_(warpgroup),
         lane_(static_cast<int>(threadIdx.x) % 32) {
@@ -44,7 +63,7 @@ class Epilogue {
   }
 
   /// row, col: of the warp's first number in D; row_in_group: of the warpgroup's rows.
-  __device__ void run(float (&sums)[Tile::kCols / 2], int row, int col, int row_in_group) {
+  __device__ __forceinline__ void run(float (&sums)[Tile::kCols / 2], int row, int col, int row_in_group) {
     if (args_.scaling == GemmScaling::kRow) {
       scale_rows(sums, row_in_group);
     } else if (scale_ != 1.0f) {
@@ -69,7 +88,7 @@ class Epilogue {
 
   __device__ void await_warpgroup() const { ptx::named_barrier_wait(8 + warpgroup_, 128); }
 
-  __device__ void scale_rows(float (&sums)[Tile::kCols / 2], int row_in_group) {
+  __device__ __forceinline__ void scale_rows(float (&sums)[Tile::kCols / 2], int row_in_group) {
     ptx::copy_async_wait<0>();
     await_warpgroup();
     const float* rows = scales_ + row_in_group + lane_ / 4;
@@ -87,96 +106,97 @@ class Epilogue {
     }
   }
 
+  /// Through boxes in shared memory, some at a time.
   template <bool kBf16>
-  __device__ void store(float (&sums)[Tile::kCols / 2], int row, int col) {
-    constexpr int kBoxGroups = kBf16 ? 8 : 4;  // eights of columns in 128 bytes
-    constexpr int kGroups = Tile::kCols / 8, kTail = kGroups % kBoxGroups;
-    if (!args_.d_mapped) {
+  __device__ __forceinline__ void store(const float (&sums)[Tile::kCols / 2], int row, int col) {
+    using Boxes = DBoxes<Tile::kCols, kBf16 ? 2 : 4>;
+    // Anew for each tile: what follows from the lane is not to take registers of the loop over K.
+    int lane = lane_;
+    ptx::keep(lane);
 #pragma unroll
-      for (int j = 0; j < kGroups; ++j) store_group<kBf16>(sums + 4 * j, row, col + 8 * j);
-      return;
-    }
-#pragma unroll
-    for (int j = 0; j + kBoxGroups <= kGroups; j += kBoxGroups) {
-      store_box<kBf16, kBoxGroups>(sums + 4 * j, args_.d, row, col + 8 * j);
-    }
-    if constexpr (kTail != 0) {
-      constexpr int kFirst = kGroups - kTail;
-      store_box<kBf16, kTail>(sums + 4 * kFirst, args_.d_tail, row, col + 8 * kFirst);
-    }
-  }
-
-  /// 16 rows of up to 128 bytes through shared memory.
-  template <bool kBf16, int kGroups>
-  __device__ void store_box(const float* sums, const CUtensorMap& map, int row, int col) {
-    unsigned char* box = staging_ + next_box_ * kBoxBytes;
-    next_box_ = next_box_ + 1 == Tile::kBoxes ? 0 : next_box_ + 1;
-    if (lane_ == 0) ptx::tma_store_wait_read<Tile::kBoxes - 1>();
-    __syncwarp();
-    const std::uint32_t base = ptx::shared_address(box);
-    if constexpr (kBf16 && kGroups == 8) {
-      fill_by_matrices(base, sums);
-    } else {
-      fill_by_threads<kBf16, kGroups>(base, sums);
-    }
-    ptx::async_proxy_fence();
-    __syncwarp();
-    // No early return for a box beyond D: the copy engine leaves it out, and a branch that ptxas
-    // cannot prove to be the same for the whole warp takes the loop over K its uniform registers.
-    if (lane_ == 0) {
-      ptx::tma_store(&map, box, col, row);
-      ptx::tma_store_commit();
-    }
-  }
-
-  /// A box of bf16 in the copy engine's swizzle: the 16-byte chunks of row r are permuted by r % 8.
-  __device__ void fill_by_matrices(std::uint32_t base, const float* sums) const {
-    const std::uint32_t in_box = base + lane_ % 16 * 128;
-#pragma unroll
-    for (int j = 0; j < 8; j += 2) {
-      const int chunk = (j + lane_ / 16) ^ (lane_ % 8);
-      const float* s = sums + 4 * j;
-      ptx::store_matrices(in_box + chunk * 16, ptx::to_bf16x2(s[0], s[1]),
-                          ptx::to_bf16x2(s[2], s[3]), ptx::to_bf16x2(s[4], s[5]),
-                          ptx::to_bf16x2(s[6], s[7]));
-    }
-  }
-
-  /// Each thread its pairs; rows of 128 bytes are swizzled, shorter ones are not.
-  template <bool kBf16, int kGroups>
-  __device__ void fill_by_threads(std::uint32_t base, const float* sums) const {
-    constexpr int kPairBytes = kBf16 ? 4 : 8, kPitch = kGroups * 4 * kPairBytes;
-    const int r = lane_ / 4;
-#pragma unroll
-    for (int j = 0; j < kGroups; ++j) {
-      int at = (4 * j + lane_ % 4) * kPairBytes;
-      if (kPitch == 128) at ^= r * 16;
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const std::uint32_t address = base + (r + 8 * half) * kPitch + at;
-        const float low = sums[4 * j + 2 * half], high = sums[4 * j + 2 * half + 1];
-        if constexpr (kBf16) {
-          ptx::store_word(address, ptx::to_bf16x2(low, high));
-        } else {
-          ptx::store_pair(address, fp32_bits(low), fp32_bits(high));
-        }
+    for (int i = 0; i < Boxes::kCount; ++i) {
+      if (i == 0 || i >= Tile::kBoxes) await_boxes(lane);
+      fill<kBf16>(lane, box(i), sums + 4 * Boxes::first_group(i));
+      if (!args_.d_mapped) {
+        __syncwarp();
+        write_elements<kBf16>(lane, box(i), row, col + 8 * Boxes::first_group(i));
+        __syncwarp();
+      } else if (is_sent_after<Boxes>(i)) {
+        send<Boxes>(lane, i, row, col);
       }
     }
   }
 
-  /// 16 rows of 8 columns straight to D, where the copy engine cannot.
-  template <bool kBf16>
-  __device__ void store_group(const float* s, int row, int col) {
+  __device__ unsigned char* box(int i) const { return boxes_ + i % Tile::kBoxes * kBoxBytes; }
+
+  /// Until the copy engine has read all that was sent.
+  __device__ __forceinline__ void await_boxes(int lane) const {
+    if (lane == 0) ptx::tma_store_wait_read<0>();
+    __syncwarp();
+  }
+
+  /// A fence waits for what was written, so that boxes are sent together: all if there is a place
+  /// for each, else first one, whose place is wanted soonest, then as many as there are places.
+  template <class Boxes>
+  static constexpr bool is_sent_after(int i) {
+    return i + 1 == Boxes::kCount || (Boxes::kCount > Tile::kBoxes && i % Tile::kBoxes == 0);
+  }
+
+  /// Those up to the last that have not been sent.
+  template <class Boxes>
+  __device__ __forceinline__ void send(int lane, int last, int row, int col) const {
+    const bool all = Boxes::kCount <= Tile::kBoxes || last == 0;
+    ptx::async_proxy_fence();
+    __syncwarp();
+    // No early return for a box beyond D: the copy engine leaves it out, and a branch that ptxas
+    // cannot prove to be the same for the whole warp takes the loop over K its uniform registers.
+    if (lane == 0) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int r = row + lane_ / 4 + i / 2 * 8, c = col + 2 * (lane_ % 4) + i % 2;
-      if (r >= args_.m || c >= args_.n) continue;
-      const std::size_t at = r * args_.d_stride + c;
-      if constexpr (kBf16) {
-        static_cast<std::uint16_t*>(args_.d_data)[at] =
-            static_cast<std::uint16_t>(ptx::to_bf16x2(s[i], 0.0f));
-      } else {
-        static_cast<std::uint32_t*>(args_.d_data)[at] = fp32_bits(s[i]);
+      for (int i = all ? 0 : (last - 1) / Tile::kBoxes * Tile::kBoxes + 1; i <= last; ++i) {
+        ptx::tma_store(&args_.d, box(i), col + 8 * Boxes::first_group(i), row);
+      }
+      ptx::tma_store_commit();
+    }
+  }
+
+  template <bool kBf16>
+  __device__ __forceinline__ void fill(int lane, unsigned char* box, const float* sums) const {
+    using Boxes = DBoxes<Tile::kCols, kBf16 ? 2 : 4>;
+    const std::uint32_t base = ptx::shared_address(box);
+    if constexpr (kBf16) {
+#pragma unroll
+      for (int j = 0; j < Boxes::kWidth; j += 2) {  // of an odd number the last eight goes twice
+        const int second = j + 1 < Boxes::kWidth ? 1 : 0;
+        const float *s = sums + 4 * j, *t = s + 4 * second;
+        ptx::store_matrices(base + Boxes::place(lane % 16, j + lane / 16 * second),
+                            ptx::to_bf16x2(s[0], s[1]), ptx::to_bf16x2(s[2], s[3]),
+                            ptx::to_bf16x2(t[0], t[1]), ptx::to_bf16x2(t[2], t[3]));
+      }
+    } else {
+#pragma unroll
+      for (int j = 0; j < 2 * Boxes::kWidth; ++j) {
+        const float* s = sums + 2 * j;
+        ptx::store_pair(
+            base + Boxes::place(lane / 4 + 8 * (j % 2), j / 2 * 2 + lane % 4 / 2) + lane % 2 * 8,
+            fp32_bits(s[0]), fp32_bits(s[1]));
+      }
+    }
+  }
+
+  /// Where the copy engine cannot write D.
+  template <bool kBf16>
+  __device__ void write_elements(int lane, const unsigned char* box, int row, int col) const {
+    using Boxes = DBoxes<Tile::kCols, kBf16 ? 2 : 4>;
+    using Element = std::conditional_t<kBf16, std::uint16_t, std::uint32_t>;
+    constexpr int kElements = 16 / sizeof(Element);  // of a chunk
+    const int cols = min(8 * Boxes::kWidth, args_.n - col);
+#pragma unroll 1
+    for (int r = 0; r < min(16, args_.m - row); ++r) {
+      Element* d = static_cast<Element*>(args_.d_data) + (row + r) * args_.d_stride + col;
+#pragma unroll 1
+      for (int c = lane; c < cols; c += 32) {
+        const unsigned char* chunk = box + Boxes::place(r, c / kElements);
+        d[c] = reinterpret_cast<const Element*>(chunk)[c % kElements];
       }
     }
   }
@@ -187,11 +207,10 @@ class Epilogue {
   }
 
   const GemmArguments& args_;
-  unsigned char* staging_;
+  unsigned char* boxes_;
   float* scales_;
   int warpgroup_, lane_;
   float scale_ = 1.0f;  ///< of the whole product
-  int next_box_ = 0;    ///< the others may still be read
 };
 
 }  // namespace binade::cuda

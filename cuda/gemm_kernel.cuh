@@ -91,14 +91,32 @@ class Consumer {
         a_(ptx::tile_address(shared.a(0)) + (Tile::kOwnTiles ? 0 : warpgroup * kRowBlock)),
         b_(ptx::tile_address(shared.b(0))),
         full_(ptx::shared_address(shared.full(0))),
-        empty_(ptx::map_to_block(shared.empty(0), lane_ % Tile::kClusterSize)) {}
+        empty_(ptx::map_to_block(shared.empty(0), lane_ % Tile::kClusterSize)),
+        epilogue_(args, shared, warpgroup) {}
 
   __device__ void run() {
-    Epilogue<Tile> epilogue(args_, shared_, warpgroup_);
-    const int group_row = Tile::kOwnTiles ? 0 : warpgroup_ * kRowsOfWarpgroup;
-    const int warp_row = 16 * (warp_ % 4);  // of the warpgroup's
-    PromotionScales<Tile> scales(args_, shared_, group_row + warp_row + lane_ / 4);
     TileWalk<Tile> walk(args_);
+    if constexpr (Tile::kPromotes && Tile::kOverlap == Overlap::kNone) {
+      run_ahead(walk);
+    } else {
+      run_apart(walk);
+    }
+    epilogue_.finish();
+  }
+
+ private:
+  static constexpr int kSteps = kBlockK / 32;
+  static constexpr int kRowBlock = kRowsOfWarpgroup * kBlockK / 16;  ///< of A, as tile_address
+  static constexpr int kPartCols = Tile::kCols / Tile::kColParts;
+  static constexpr int kColBlock = kPartCols * kBlockK / 16;  ///< of B, as tile_address
+  using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, kPartCols>;
+  using Sums = float[Tile::kCols / 2];
+  using Chain = float[kPartCols / 2];
+  using Chains = Chain[Tile::kColParts];
+
+  /// One tile after the other.
+  __device__ void run_apart(TileWalk<Tile>& walk) {
+    PromotionScales<Tile> scales(args_, shared_, scale_row());
     int tile = 0;
     if (warpgroup_ == Tile::kConsumers - 1) pass_turn();
     for (int row, col; walk.next(row, col); ++tile) {
@@ -106,31 +124,48 @@ class Consumer {
         stage_.skip(args_.k_blocks);
         continue;
       }
-      epilogue.send_for_scales(row + group_row, col);
+      epilogue_.send_for_scales(row + group_row(), col);
       Sums sums[Tile::kRowParts];
       if constexpr (Tile::kOverlap == Overlap::kTurns) {
         accumulate_in_turns(sums[0], scales, col);
-      } else if constexpr (Tile::kPromotes) {
-        accumulate_promoted(sums[0], scales, col);
       } else {
         accumulate(sums);
       }
 #pragma unroll
-      for (int part = 0; part < Tile::kRowParts; ++part) {
-        const int in_group = part * kRowsOfWarpgroup + warp_row;
-        epilogue.run(sums[part], row + group_row + in_group, col, in_group);
-      }
+      for (int part = 0; part < Tile::kRowParts; ++part) write(sums[part], row, col, part);
     }
     // The turn that was passed last, so that no barrier is left half full.
     if (tile % Tile::kConsumers == warpgroup_) await_turn();
-    epilogue.finish();
   }
 
- private:
-  static constexpr int kSteps = kBlockK / 32;
-  static constexpr int kRowBlock = kRowsOfWarpgroup * kBlockK / 16;  ///< of A, as tile_address
-  using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, Tile::kCols>;
-  using Sums = float[Tile::kCols / 2];
+  /// A tile's first chain is multiplied while the tile before is written.
+  __device__ void run_ahead(TileWalk<Tile>& walk) {
+    PromotionScales<Tile> scales(args_, shared_, scale_row());
+    Sums sums;
+    Chains chains;
+    int row = 0, col = 0;
+    bool more = walk.next(row, col);
+    begin(chains, !more, false);
+    while (more) {
+      epilogue_.send_for_scales(row + group_row(), col);
+      accumulate_promoted(sums, chains, scales, col);
+      const int done_row = row, done_col = col;
+      more = walk.next(row, col);
+      // What no tile follows is multiplied for nothing: under a branch ptxas would wait for it here.
+      begin(chains, !more, false);
+      write(sums, done_row, done_col, 0);
+    }
+    ptx::wgmma_wait<0>();
+  }
+
+  __device__ int group_row() const { return Tile::kOwnTiles ? 0 : warpgroup_ * kRowsOfWarpgroup; }
+  __device__ int warp_row() const { return 16 * (warp_ % 4); }  // of the warpgroup's
+  __device__ int scale_row() const { return group_row() + warp_row() + lane_ / 4; }
+
+  __device__ __forceinline__ void write(Sums& sums, int row, int col, int part) {
+    const int in_group = part * kRowsOfWarpgroup + warp_row();
+    epilogue_.run(sums, row + group_row() + in_group, col, in_group);
+  }
 
   /// Whether the stage has been filled: asked early, answered while something else is done.
   __device__ bool is_full() const {
@@ -158,12 +193,13 @@ class Consumer {
     }
   }
 
-  /// The c-th chain of a stage for a part of the rows, or what the stage adds to one that has
-  /// begun.
-  __device__ void issue(Sums& chain, int stage, int part, int c, bool begun) const {
+  /// The c-th chain of a stage for a part of the rows or columns, or what the stage adds to one
+  /// that has begun.
+  __device__ __forceinline__ void issue(Chain& chain, int stage, int part, int c, bool begun) const {
     constexpr int kCount = Tile::kPromotes ? kSteps / Tile::kChains : kSteps;
     const std::uint32_t offset = stage * (Tile::kStageBytes / 16);
-    const std::uint32_t a = a_ + offset + part * kRowBlock, b = b_ + offset;
+    const std::uint32_t a = a_ + offset + (Tile::kRowParts > 1 ? part * kRowBlock : 0);
+    const std::uint32_t b = b_ + offset + (Tile::kColParts > 1 ? part * kColBlock : 0);
     ptx::pin(chain);
     ptx::wgmma_fence();
 #pragma unroll
@@ -196,44 +232,58 @@ class Consumer {
     release(previous);
   }
 
-  /// Chains that join FP32 sums, one at a time. What can be done while a chain is multiplied is:
-  /// the others' chains take over when this warpgroup promotes, and wait for it when it dawdles.
-  __device__ void accumulate_promoted(Sums& sums, PromotionScales<Tile>& scales, int col) {
+  /// Chains that join FP32 sums; the first are on their way. What can be done while a chain is
+  /// multiplied is.
+  __device__ __forceinline__ void accumulate_promoted(Sums& sums, Chains& chains,
+                                                      PromotionScales<Tile>& scales, int col) {
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
-    Sums chain;
-    int in_chain = 0, interval = args_.promotion_blocks, block = 0;
+    int interval = args_.promotion_blocks, last = args_.k_blocks - 1;
     ptx::keep(interval);
-    wait_full();
-    for (const int last = args_.k_blocks - 1; block < last; ++block) {
-      const bool begun = in_chain > 0, ends = ++in_chain == interval;
+    ptx::keep(last);
+    int in_chain = 1;
+    bool ends = interval == 1 || last == 0;
+    bool next = finish_block<0>(sums, chains, scales, col, 0, last, ends);
+    for (int block = 1; block <= last; ++block) {
       if (ends) in_chain = 0;
-      run_block<false>(sums, chain, scales, col, block, begun, ends);
+      begin(chains, next, !ends);
+      ends = ++in_chain == interval || block == last;
+      next = finish_block<Tile::kColParts - 1>(sums, chains, scales, col, block, last, ends);
     }
-    run_block<true>(sums, chain, scales, col, block, in_chain > 0, true);
     scales.end_tile(args_.k_blocks);
   }
 
-  /// kLast: no stage follows.
-  template <bool kLast>
-  __device__ void run_block(Sums& sums, Sums& chain, PromotionScales<Tile>& scales, int col,
-                            int block, bool begun, bool ends) {
-    const int stage = stage_.at;
-    bool next = false;
+  /// Sends for the chains of a block when its stage is full, or known to be.
+  __device__ __forceinline__ void begin(Chains& chains, bool known, bool begun) {
+    wait_full(known);
 #pragma unroll
-    for (int c = 0; c < Tile::kChains; ++c) {
-      issue(chain, stage, 0, c, begun);
-      if (c == 0) {
-        scales.fetch(block);
-        stage_.advance();
-        if constexpr (!kLast) next = is_full();
-        scales.take();
-      }
-      ptx::wgmma_wait<0>();
-      if (c + 1 == Tile::kChains) release(stage);
-      if (ends) promote(sums, chain, scales, col);
+    for (int part = 0; part < Tile::kColParts; ++part) {
+      issue(chains[part], stage_.at, part, 0, begun);
     }
-    if constexpr (!kLast) wait_full(next);
+  }
+
+  /// What follows when the chains of a block are on their way: the first join their sums when
+  /// kPending are still multiplied. Returns whether the next stage is known to be full.
+  template <int kPending>
+  __device__ __forceinline__ bool finish_block(Sums& sums, Chains& chains,
+                                               PromotionScales<Tile>& scales, int col, int block,
+                                               int last, bool ends) {
+    const int stage = stage_.at;
+    scales.fetch(block);
+    stage_.advance();
+    const bool next = block < last && is_full();
+    scales.take();
+    ptx::wgmma_wait<kPending>();
+    if constexpr (kPending > 0) {
+      if (ends) promote<0>(sums, chains[0], scales, col);
+      ptx::wgmma_wait<0>();
+    }
+    release(stage);
+    if (ends) {
+      if constexpr (kPending == 0 && Tile::kColParts == 2) promote<0>(sums, chains[0], scales, col);
+      promote<Tile::kColParts - 1>(sums, chains[Tile::kColParts - 1], scales, col);
+    }
+    return next;
   }
 
   /// The same with two accumulators: a chain is on its way while the one before joins the sums.
@@ -298,33 +348,37 @@ class Consumer {
   }
 
   /// A chain that has ended joins its sums; the wait for it is over.
-  static __device__ void promote(Sums& sums, Sums& chain, const PromotionScales<Tile>& scales,
-                                 int col) {
+  template <int part = 0>
+  static __device__ __forceinline__ void promote(Sums& sums, Chain& chain,
+                                                 const PromotionScales<Tile>& scales, int col) {
     ptx::pin(chain);
     if (!scales.scaled()) {
 #pragma unroll
-      for (int i = 0; i < Tile::kCols / 2; ++i) sums[i] += chain[i];
+      for (int i = 0; i < kPartCols / 2; ++i) sums[part * (kPartCols / 2) + i] += chain[i];
     } else if constexpr (Tile::kScaleSpan == 1) {
-      promote_from(sums, chain, scales, 0);
+      promote_from<part>(sums, chain, scales, 0);
     } else if (col % 128 == 0) {  // the compiler sees both places that there are
-      promote_from(sums, chain, scales, 0);
+      promote_from<part>(sums, chain, scales, 0);
     } else {
-      promote_from(sums, chain, scales, 8);
+      promote_from<part>(sums, chain, scales, 8);
     }
   }
 
   /// begin: where the tile begins in its block of 128 columns, in eights.
-  static __device__ __forceinline__ void promote_from(Sums& sums, const Sums& chain,
+  template <int part>
+  static __device__ __forceinline__ void promote_from(Sums& sums, const Chain& chain,
                                                       const PromotionScales<Tile>& scales,
                                                       int begin) {
+    constexpr int kFirst = part * kPartCols / 8;
 #pragma unroll
-    for (int j = 0; j < Tile::kCols / 8; ++j) {
-      const bool first = Tile::kScaleSpan == 1 || begin + j < 16;
+    for (int j = 0; j < kPartCols / 8; ++j) {
+      const bool first = Tile::kScaleSpan == 1 || begin + kFirst + j < 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const float factor =
             first ? scales.factor(i / 2, 0) : scales.factor(i / 2, Tile::kScaleSpan - 1);
-        sums[4 * j + i] = __fmaf_rn(factor, chain[4 * j + i], sums[4 * j + i]);
+        float& sum = sums[4 * (kFirst + j) + i];
+        sum = __fmaf_rn(factor, chain[4 * j + i], sum);
       }
     }
   }
@@ -335,6 +389,7 @@ class Consumer {
   const std::uint32_t a_, b_;         ///< of stage 0, as tile_address
   const std::uint32_t full_, empty_;  ///< its barriers; `empty` of this lane's block of the cluster
   RingPlace<Tile::kStages> stage_;
+  Epilogue<Tile> epilogue_;
 };
 
 template <class Tile>

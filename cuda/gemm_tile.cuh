@@ -4,6 +4,7 @@
 #include <cuda.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -14,14 +15,35 @@
 
 namespace binade::cuda {
 
+/// Divides 0 .. 2^31 - 1 by what only the host knows, in two instructions.
+class Divider {
+ public:
+  Divider() = default;
+  /// divisor: 1 .. 2^31 - 1. Rounding 2^(31 + b) / divisor up, with 2^b >= divisor, errs by less
+  /// than one in 2^31.
+  explicit Divider(std::uint32_t divisor)
+      : divisor_(divisor),
+        shift_(std::bit_width(divisor - 1)),
+        factor_(static_cast<std::uint32_t>(((std::uint64_t{1} << (31 + shift_)) + divisor - 1) /
+                                           divisor)) {}
+
+  __device__ int quotient(int n) const {
+    return static_cast<int>(std::uint64_t{static_cast<std::uint32_t>(n)} * factor_ >> (31 + shift_));
+  }
+  __device__ int divisor() const { return static_cast<int>(divisor_); }
+
+ private:
+  std::uint32_t divisor_, shift_, factor_;
+};
+
 /// The parameters of a launch, in the kernel's constant memory.
 struct GemmArguments {
   CUtensorMap a, b, d;
-  CUtensorMap d_tail;  ///< boxes for what a tile's columns leave beyond whole boxes of d
   int m, n;
   int k_blocks;                    ///< blocks of 128 along K, the last one padded with zeros
   int promotion_blocks;            ///< of them between promotions
   int cluster_rows, cluster_cols;  ///< the grid of clusters' tiles that covers D
+  Divider by_band, by_last_height;  ///< clusters of a band, and rows of them in the last band
   GemmScaling scaling;
   DeviceScales scale_a, scale_b;
   void* d_data;
@@ -72,6 +94,10 @@ struct GemmTile {
   static constexpr bool kPromotes = kChains != 0;
   static constexpr bool kOwnTiles = kOverlap == Overlap::kTiles;
   static constexpr int kRowParts = kOwnTiles ? 2 : 1;          ///< wgmma's 64 rows, of a warpgroup
+  /// Promoted chains of a warpgroup are of the halves of its columns: one joins its sums while the
+  /// other is multiplied. For each, A is read once more.
+  static constexpr bool kAhead = kPromotes && kOverlap == Overlap::kNone;
+  static constexpr int kColParts = kAhead && kConsumers > 1 ? 2 : 1;
   static constexpr int kReaders = kOwnTiles ? 1 : kConsumers;  ///< warpgroups that read a stage
   static constexpr int kRows = kRowsOfWarpgroup * kRowParts * kReaders;
   static constexpr int kClusterSize = kClusterRows * kClusterCols;
@@ -116,7 +142,8 @@ struct GemmTile {
   static_assert(kStages >= 3);
   static_assert(kOverlap != (kPromotes ? Overlap::kTiles : Overlap::kTurns));
   static_assert(kConsumers > 1 || kOverlap != Overlap::kTiles);
-  static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
+  static_assert(!kAhead || kChains == 1);
+  static_assert(kCols % (8 * kColParts) == 0);
   static_assert(kCols % 8 == 0 && kCols <= 256, "widths that wgmma has");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");
   static_assert((kRows / kClusterCols) % 8 == 0 && (kCols / kClusterRows) % 8 == 0,
@@ -177,18 +204,22 @@ struct RingPlace {
 template <class Tile>
 class TileWalk {
  public:
+  static constexpr int kBand = 16 / Tile::kClusterRows;  ///< clusters: 16 tiles high
+
   __device__ explicit TileWalk(const GemmArguments& args)
-      : rows_(args.cluster_rows),
-        cols_(args.cluster_cols),
+      : args_(args),
         next_(static_cast<int>(blockIdx.x) / Tile::kClusterSize),
         rank_(static_cast<int>(blockIdx.x) % Tile::kClusterSize) {}
 
   /// The next tile's first row and column, if there is one.
   __device__ bool next(int& row, int& col) {
-    if (next_ >= rows_ * cols_) return false;
-    const int band = next_ / (kBand * cols_), in_band = next_ % (kBand * cols_);
-    const int height = min(kBand, rows_ - band * kBand);
-    const int cluster_row = band * kBand + in_band % height, cluster_col = in_band / height;
+    if (next_ >= args_.cluster_rows * args_.cluster_cols) return false;
+    const int band = args_.by_band.quotient(next_);
+    const int in_band = next_ - band * args_.by_band.divisor();
+    const bool whole = (band + 1) * kBand <= args_.cluster_rows;
+    const int height = whole ? kBand : args_.by_last_height.divisor();
+    const int cluster_col = whole ? in_band / kBand : args_.by_last_height.quotient(in_band);
+    const int cluster_row = band * kBand + in_band - cluster_col * height;
     row = (cluster_row * Tile::kClusterRows + rank_ / Tile::kClusterCols) * Tile::kRows;
     col = (cluster_col * Tile::kClusterCols + rank_ % Tile::kClusterCols) * Tile::kCols;
     next_ += static_cast<int>(gridDim.x) / Tile::kClusterSize;
@@ -196,8 +227,8 @@ class TileWalk {
   }
 
  private:
-  static constexpr int kBand = 16 / Tile::kClusterRows;  ///< clusters: 16 tiles high
-  int rows_, cols_, next_, rank_;
+  const GemmArguments& args_;
+  int next_, rank_;
 };
 
 }  // namespace binade::cuda

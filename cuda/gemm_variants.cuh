@@ -16,6 +16,7 @@ struct GemmVariant {
   int rows, cols, chains;
   Overlap overlap;
   int cluster_rows, cluster_cols, stages, threads, dynamic_bytes;
+  int band;  ///< of the walk: clusters
   bool takes_block_scales;
   const void* kernel;
 
@@ -35,6 +36,7 @@ GemmVariant gemm_variant(double share, double block_share) {
           Tile::kStages,
           Tile::kThreads,
           Tile::kDynamicBytes,
+          TileWalk<Tile>::kBand,
           Tile::kTakesBlockScales,
           reinterpret_cast<const void*>(&gemm_kernel<Tile>)};
 }
