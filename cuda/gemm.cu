@@ -224,8 +224,48 @@ class ReadableOperand {
   void* copy_ = nullptr;
 };
 
+/// D where the copy engine can write it: where it is, or a place with longer rows, from which it is
+/// copied when it is there.
+class WritableResult {
+ public:
+  explicit WritableResult(const DeviceGemm& call)
+      : call_(call),
+        bytes_(call.output == Bf16::format ? 2 : 4),
+        data_(call.d),
+        stride_(call.d_stride) {
+    if (is_aligned(call.d, stride_ * bytes_)) return;
+    stride_ = (call.n + 7) / 8 * 8;
+    check(cudaMallocAsync(&data_, call.m * stride_ * bytes_, nullptr), "D with aligned rows");
+  }
+  WritableResult(const WritableResult&) = delete;
+  WritableResult& operator=(const WritableResult&) = delete;
+  ~WritableResult() {
+    if (data_ != call_.d) cudaFreeAsync(data_, nullptr);
+  }
+
+  CUtensorMap map(int box_cols) const {
+    const auto type =
+        bytes_ == 2 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
+    const int bytes = static_cast<int>(bytes_);
+    return tensor_map(
+        {type, bytes, data_, call_.m, call_.n, stride_, 16, std::min(128 / bytes, box_cols)});
+  }
+  void copy_back() const {
+    if (data_ == call_.d) return;
+    check(cudaMemcpy2DAsync(call_.d, call_.d_stride * bytes_, data_, stride_ * bytes_,
+                            call_.n * bytes_, call_.m, cudaMemcpyDeviceToDevice, nullptr),
+          "D from aligned rows");
+  }
+
+ private:
+  const DeviceGemm& call_;
+  std::size_t bytes_;
+  void* data_;
+  std::size_t stride_;
+};
+
 GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const ReadableOperand& a,
-                             const ReadableOperand& b) {
+                             const ReadableOperand& b, const WritableResult& d) {
   const GemmVariant& v = plan.variant;
   GemmArguments args{};
   args.a = a.map(call.m, call.k, v.rows / v.cluster_cols);
@@ -242,16 +282,8 @@ GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const Rea
   args.scaling = call.scaling;
   args.scale_a = call.scale_a;
   args.scale_b = call.scale_b;
-  args.d_data = call.d;
-  args.d_stride = call.d_stride;
   args.bf16 = call.output == Bf16::format;
-  const int bytes = args.bf16 ? 2 : 4;
-  args.d_mapped = is_aligned(call.d, call.d_stride * static_cast<std::size_t>(bytes));
-  if (args.d_mapped) {
-    args.d = tensor_map(
-        {args.bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32, bytes,
-         call.d, call.m, call.n, call.d_stride, 16, std::min(128 / bytes, v.cols)});
-  }
+  args.d = d.map(v.cols);
   return args;
 }
 
@@ -279,8 +311,10 @@ void gemm_hw(const DeviceGemm& asked) {
   const Plan plan = choose_plan(call);
   const ReadableOperand a(call.a, call.m, call.k, call.a_stride);
   const ReadableOperand b(call.b, call.n, call.k, call.b_stride);
-  GemmArguments args = make_arguments(call, plan, a, b);
+  const WritableResult d(call);
+  GemmArguments args = make_arguments(call, plan, a, b, d);
   launch(plan, args);
+  d.copy_back();
 }
 
 int gemm_tile(const DeviceGemm& asked) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
 #include "gemm_tile.cuh"
 #include "ptx/copy_async.cuh"
@@ -53,11 +52,14 @@ class Epilogue {
   __device__ void send_for_scales(int row, int col) {
     if (args_.scaling != GemmScaling::kRow) return;
     await_warpgroup();  // the last tile's have been read
-    for (int i = static_cast<int>(threadIdx.x) % 128; i < kScaleCount; i += 128) {
-      const bool of_row = i < kScaleRows;
-      const DeviceScales& scales = of_row ? args_.scale_a : args_.scale_b;
-      const int at = of_row ? min(row + i, args_.m - 1) : min(col + i - kScaleRows, args_.n - 1);
-      ptx::copy_async_word(scales_ + i, first_scale(scales, at));
+    const int thread = static_cast<int>(threadIdx.x) % 128;
+    if (thread < kScaleRows) {
+      ptx::copy_async_word(scales_ + thread,
+                           first_scale(args_.scale_a, min(row + thread, args_.m - 1)));
+    }
+    for (int i = thread; i < Tile::kCols; i += 128) {
+      ptx::copy_async_word(scales_ + kScaleRows + i,
+                           first_scale(args_.scale_b, min(col + i, args_.n - 1)));
     }
     ptx::copy_async_commit();
   }
@@ -84,7 +86,7 @@ class Epilogue {
 
  private:
   static constexpr int kScaleRows = kRowsOfWarpgroup * Tile::kRowParts;
-  static constexpr int kScaleCount = kScaleRows + Tile::kCols;
+  static_assert(kScaleRows <= 128, "a thread brings one");
 
   __device__ void await_warpgroup() const { ptx::named_barrier_wait(8 + warpgroup_, 128); }
 
@@ -117,13 +119,7 @@ class Epilogue {
     for (int i = 0; i < Boxes::kCount; ++i) {
       if (i == 0 || i >= Tile::kBoxes) await_boxes(lane);
       fill<kBf16>(lane, box(i), sums + 4 * Boxes::first_group(i));
-      if (!args_.d_mapped) {
-        __syncwarp();
-        write_elements<kBf16>(lane, box(i), row, col + 8 * Boxes::first_group(i));
-        __syncwarp();
-      } else if (is_sent_after<Boxes>(i)) {
-        send<Boxes>(lane, i, row, col);
-      }
+      if (is_sent_after<Boxes>(i)) send<Boxes>(lane, i, row, col);
     }
   }
 
@@ -179,24 +175,6 @@ class Epilogue {
         ptx::store_pair(
             base + Boxes::place(lane / 4 + 8 * (j % 2), j / 2 * 2 + lane % 4 / 2) + lane % 2 * 8,
             fp32_bits(s[0]), fp32_bits(s[1]));
-      }
-    }
-  }
-
-  /// Where the copy engine cannot write D.
-  template <bool kBf16>
-  __device__ void write_elements(int lane, const unsigned char* box, int row, int col) const {
-    using Boxes = DBoxes<Tile::kCols, kBf16 ? 2 : 4>;
-    using Element = std::conditional_t<kBf16, std::uint16_t, std::uint32_t>;
-    constexpr int kElements = 16 / sizeof(Element);  // of a chunk
-    const int cols = min(8 * Boxes::kWidth, args_.n - col);
-#pragma unroll 1
-    for (int r = 0; r < min(16, args_.m - row); ++r) {
-      Element* d = static_cast<Element*>(args_.d_data) + (row + r) * args_.d_stride + col;
-#pragma unroll 1
-      for (int c = lane; c < cols; c += 32) {
-        const unsigned char* chunk = box + Boxes::place(r, c / kElements);
-        d[c] = reinterpret_cast<const Element*>(chunk)[c % kElements];
       }
     }
   }

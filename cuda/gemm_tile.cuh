@@ -46,10 +46,7 @@ struct GemmArguments {
   Divider by_band, by_last_height;  ///< clusters of a band, and rows of them in the last band
   GemmScaling scaling;
   DeviceScales scale_a, scale_b;
-  void* d_data;
-  std::size_t d_stride;
-  bool bf16;      ///< the output; else fp32
-  bool d_mapped;  ///< the copy engine can write D
+  bool bf16;  ///< the output; else fp32
 };
 
 /// What a scale that is not there is read from.
