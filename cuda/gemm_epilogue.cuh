@@ -16,7 +16,7 @@ namespace binade::cuda {
 /// columns. The last may overlap the one before; what both hold is written twice.
 template <int kCols, int kElementBytes>
 struct DBoxes {
-  static constexpr int kGroups = kCols / 8;                             ///< eights of columns
+  static constexpr int kGroups = kCols / 8;  ///< eights of columns
   static constexpr int kWidth = std::min(128 / (8 * kElementBytes), kGroups);  ///< of a box
   static constexpr int kCount = (kGroups + kWidth - 1) / kWidth;
   static constexpr int kPitch = kWidth * 8 * kElementBytes;  ///< bytes of a row
@@ -65,7 +65,8 @@ class Epilogue {
   }
 
   /// row, col: of the warp's first number in D; row_in_group: of the warpgroup's rows.
-  __device__ __forceinline__ void run(float (&sums)[Tile::kCols / 2], int row, int col, int row_in_group) {
+  __device__ __forceinline__ void run(float (&sums)[Tile::kCols / 2], int row, int col,
+                                      int row_in_group) {
     if (args_.scaling == GemmScaling::kRow) {
       scale_rows(sums, row_in_group);
     } else if (scale_ != 1.0f) {

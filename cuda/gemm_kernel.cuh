@@ -151,7 +151,8 @@ class Consumer {
       accumulate_promoted(sums, chains, scales, col);
       const int done_row = row, done_col = col;
       more = walk.next(row, col);
-      // What no tile follows is multiplied for nothing: under a branch ptxas would wait for it here.
+      // What no tile follows is multiplied for nothing: under a branch ptxas would wait for it
+      // here.
       begin(chains, !more, false);
       write(sums, done_row, done_col, 0);
     }
@@ -195,7 +196,8 @@ class Consumer {
 
   /// The c-th chain of a stage for a part of the rows or columns, or what the stage adds to one
   /// that has begun.
-  __device__ __forceinline__ void issue(Chain& chain, int stage, int part, int c, bool begun) const {
+  __device__ __forceinline__ void issue(Chain& chain, int stage, int part, int c,
+                                        bool begun) const {
     constexpr int kCount = Tile::kPromotes ? kSteps / Tile::kChains : kSteps;
     const std::uint32_t offset = stage * (Tile::kStageBytes / 16);
     const std::uint32_t a = a_ + offset + (Tile::kRowParts > 1 ? part * kRowBlock : 0);
@@ -292,13 +294,27 @@ class Consumer {
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
     // In a pass: ptxas orders no two accumulators across a loop's end.
-    constexpr int kBlocks = 8 / Tile::kChains;
+    constexpr int kPass = 8 / Tile::kChains;
     int block = 0;
-    for (; block + kBlocks <= args_.k_blocks; block += kBlocks) {
-      run_turns<kBlocks>(sums, scales, col, block);
+    for (; block + kPass <= args_.k_blocks; block += kPass) {
+      run_turns<kPass>(sums, scales, col, block);
     }
-    for (; block < args_.k_blocks; ++block) run_turns<1>(sums, scales, col, block);
+    if constexpr (Tile::kCols <= 128) {
+      run_rest<kPass / 2>(sums, scales, col, block);
+    } else {  // wider tiles have no registers for more passes
+      for (; block < args_.k_blocks; ++block) run_turns<1>(sums, scales, col, block);
+    }
     scales.end_tile(args_.k_blocks);
+  }
+
+  /// What is left of K after passes of twice as many blocks.
+  template <int kBlocks>
+  __device__ void run_rest(Sums& sums, PromotionScales<Tile>& scales, int col, int block) {
+    if (block + kBlocks <= args_.k_blocks) {
+      run_turns<kBlocks>(sums, scales, col, block);
+      block += kBlocks;
+    }
+    if constexpr (kBlocks > 1) run_rest<kBlocks / 2>(sums, scales, col, block);
   }
 
   /// Issues the chains of some blocks from `block` on, each before the one before it joins the
@@ -437,10 +453,6 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
   } else {
     if constexpr (kShares) ptx::registers_take_to<kOfConsumer>();
     Consumer<Tile>(args, shared, warpgroup).run();
-  }
-  if constexpr (Tile::kClusterSize > 1) {  // no block goes while another may still signal it
-    ptx::cluster_arrive();
-    ptx::cluster_wait();
   }
 }
 

@@ -19,11 +19,9 @@ template <class Tile>
 __device__ void produce(const GemmArguments& args, const GemmShared<Tile>& shared) {
   constexpr int kSliceA = Tile::kRows / Tile::kClusterCols;
   constexpr int kSliceB = Tile::kCols / Tile::kClusterRows;
+  constexpr auto kAll = static_cast<std::uint16_t>((1 << Tile::kClusterSize) - 1);
   const int rank = static_cast<int>(ptx::cluster_block_rank());
-  const int rank_a = rank % Tile::kClusterCols, rank_b = rank / Tile::kClusterCols;
-  std::uint16_t row_of_cluster = 0, col_of_cluster = 0;
-  for (int i = 0; i < Tile::kClusterCols; ++i) row_of_cluster |= 1 << (rank_b * Tile::kClusterCols + i);
-  for (int i = 0; i < Tile::kClusterRows; ++i) col_of_cluster |= 1 << (i * Tile::kClusterCols + rank_a);
+  const int rank_a = Tile::kClusterCols > 1 ? rank : 0, rank_b = Tile::kClusterRows > 1 ? rank : 0;
   TileWalk<Tile> walk(args);
   RingPlace<Tile::kStages> stage;
   for (int row, col; walk.next(row, col);) {
@@ -35,16 +33,20 @@ __device__ void produce(const GemmArguments& args, const GemmShared<Tile>& share
       unsigned char* b = shared.b(stage.at) + rank_b * kSliceB * kBlockK;
       const int k = block * kBlockK;
       if constexpr (Tile::kClusterCols > 1) {
-        ptx::tma_load_multicast(a, &args.a, k, row + rank_a * kSliceA, full, row_of_cluster);
+        ptx::tma_load_multicast(a, &args.a, k, row + rank_a * kSliceA, full, kAll);
       } else {
         ptx::tma_load(a, &args.a, k, row, full);
       }
       if constexpr (Tile::kClusterRows > 1) {
-        ptx::tma_load_multicast(b, &args.b, k, col + rank_b * kSliceB, full, col_of_cluster);
+        ptx::tma_load_multicast(b, &args.b, k, col + rank_b * kSliceB, full, kAll);
       } else {
         ptx::tma_load(b, &args.b, k, col, full);
       }
     }
+  }
+  // No block goes while another may still signal it that it has read.
+  for (int i = 0; i < Tile::kStages; ++i, stage.advance()) {
+    wait_empty(shared.empty(stage.at), stage);
   }
 }
 

@@ -4,45 +4,24 @@
 #include <cuda.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
 
 #include "binade/cuda/gemm.hpp"
 #include "binade/formats/catalog.hpp"
+#include "divider.hpp"
 #include "ptx/mbarrier.cuh"
 
 namespace binade::cuda {
-
-/// Divides 0 .. 2^31 - 1 by what only the host knows, in two instructions.
-class Divider {
- public:
-  Divider() = default;
-  /// divisor: 1 .. 2^31 - 1. Rounding 2^(31 + b) / divisor up, with 2^b >= divisor, errs by less
-  /// than one in 2^31.
-  explicit Divider(std::uint32_t divisor)
-      : divisor_(divisor),
-        shift_(std::bit_width(divisor - 1)),
-        factor_(static_cast<std::uint32_t>(((std::uint64_t{1} << (31 + shift_)) + divisor - 1) /
-                                           divisor)) {}
-
-  __device__ int quotient(int n) const {
-    return static_cast<int>(std::uint64_t{static_cast<std::uint32_t>(n)} * factor_ >> (31 + shift_));
-  }
-  __device__ int divisor() const { return static_cast<int>(divisor_); }
-
- private:
-  std::uint32_t divisor_, shift_, factor_;
-};
 
 /// The parameters of a launch, in the kernel's constant memory.
 struct GemmArguments {
   CUtensorMap a, b, d;
   int m, n;
-  int k_blocks;                    ///< blocks of 128 along K, the last one padded with zeros
-  int promotion_blocks;            ///< of them between promotions
-  int cluster_rows, cluster_cols;  ///< the grid of clusters' tiles that covers D
+  int k_blocks;                     ///< blocks of 128 along K, the last one padded with zeros
+  int promotion_blocks;             ///< of them between promotions
+  int cluster_rows, cluster_cols;   ///< the grid of clusters' tiles that covers D
   Divider by_band, by_last_height;  ///< clusters of a band, and rows of them in the last band
   GemmScaling scaling;
   DeviceScales scale_a, scale_b;
@@ -67,8 +46,8 @@ constexpr int kScaleThreads = 64;  ///< that bring them
 
 /// What a consumer does while the tensor cores multiply for it or for another.
 enum class Overlap {
-  kNone,   ///< nothing by design: warpgroups share a tile and drift apart, so that one promotes
-           ///< while another is multiplied for
+  kNone,   ///< warpgroups share a tile and promote one half of its columns while the other half,
+           ///< or another warpgroup's, is multiplied
   kTiles,  ///< each warpgroup has a tile of its own: one is written while another is multiplied
   kTurns,  ///< they share a tile, and each issues its next chain before it promotes the last
 };
@@ -90,7 +69,7 @@ struct GemmTile {
 
   static constexpr bool kPromotes = kChains != 0;
   static constexpr bool kOwnTiles = kOverlap == Overlap::kTiles;
-  static constexpr int kRowParts = kOwnTiles ? 2 : 1;          ///< wgmma's 64 rows, of a warpgroup
+  static constexpr int kRowParts = kOwnTiles ? 2 : 1;  ///< wgmma's 64 rows, of a warpgroup
   /// Promoted chains of a warpgroup are of the halves of its columns: one joins its sums while the
   /// other is multiplied. For each, A is read once more.
   static constexpr bool kAhead = kPromotes && kOverlap == Overlap::kNone;
@@ -141,6 +120,7 @@ struct GemmTile {
   static_assert(kConsumers > 1 || kOverlap != Overlap::kTiles);
   static_assert(!kAhead || kChains == 1);
   static_assert(kCols % (8 * kColParts) == 0);
+  static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
   static_assert(kCols % 8 == 0 && kCols <= 256, "widths that wgmma has");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");
   static_assert((kRows / kClusterCols) % 8 == 0 && (kCols / kClusterRows) % 8 == 0,

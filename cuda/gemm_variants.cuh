@@ -8,9 +8,9 @@
 namespace binade::cuda {
 
 struct GemmVariant {
-  /// Of the tensor cores' 4096 products a cycle, what it keeps inside a product, fitted to the
-  /// times of device_gemm_throughput on an H200 and, promoted every 128, an H100: it orders the
-  /// tiles that serve a call.
+  /// Of the tensor cores' 4096 products a cycle, what it keeps inside a product, fitted to
+  /// times of device_gemm_throughput on an H100 and, promoted more often than every 128, an H200:
+  /// it orders the tiles that serve a call.
   double share;
   double block_share;  ///< the same under block scales
   int rows, cols, chains;

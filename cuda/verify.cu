@@ -11,6 +11,7 @@
 
 #include "binade/cuda/memory.hpp"
 #include "binade/cuda/verify.hpp"
+#include "binade/emulation/dot_neighbours.hpp"
 #include "binade/emulation/dot_step.hpp"
 #include "check.cuh"
 #include "verify_kernels.cuh"
@@ -36,47 +37,6 @@ struct Case {
 
   double outputs() const { return static_cast<double>(batches) * tiles * kTileRows * form->n; }
 };
-
-struct Neighbour {
-  std::string name;
-  DotModel model;
-};
-
-/// The models next door: each parameter changed on its own.
-std::vector<Neighbour> neighbours(const Instruction& instruction) {
-  const DotModel& m = instruction.model;
-  const bool fp16 = instruction.c.mantissa_bits == 10;
-  std::vector<Neighbour> all;
-  const auto add = [&](std::string name, auto change) {
-    DotModel other = m;
-    change(other);
-    if (!(other == m)) all.push_back({std::move(name), other});
-  };
-  add("F - 1", [](DotModel& x) { --x.alignment_fraction_bits; });
-  add("F + 1", [](DotModel& x) { ++x.alignment_fraction_bits; });
-  add("alignment floor", [](DotModel& x) { x.alignment = AlignmentRounding::kFloor; });
-  add("alignment nearest", [](DotModel& x) { x.alignment = AlignmentRounding::kNearestEven; });
-  for (const int clamp :
-       fp16 ? std::array{-19, -20, -22, -23} : std::array{-126, -132, -133, -134}) {
-    add("clamp " + std::to_string(clamp), [&](DotModel& x) { x.min_exponent = clamp; });
-  }
-  add("no clamp", [](DotModel& x) { x.min_exponent = kNoExponentClamp; });
-  add("zeros join the maximum", [](DotModel& x) { x.zeros_join_maximum = true; });
-  add("products normalised", [](DotModel& x) { x.normalize_products = true; });
-  if (m.order == StepOrder::kConsecutive) {
-    add("half as many products a step", [](DotModel& x) { x.step_k /= 2; });
-  }
-  add("steps consecutive", [](DotModel& x) { x.order = StepOrder::kConsecutive; });
-  add("C joins the first step", [](DotModel& x) { x.addend = AddendRule::kAligned; });
-  add("C added last", [](DotModel& x) { x.addend = AddendRule::kAddedLast; });
-  add("result one bit less", [](DotModel& x) { --x.result.mantissa_bits; });
-  if (m.result.mantissa_bits < instruction.c.mantissa_bits) {
-    add("result one bit more", [](DotModel& x) { ++x.result.mantissa_bits; });
-  }
-  add("result toward zero", [](DotModel& x) { x.result_rounding = Rounding::kTowardZero; });
-  add("result to nearest", [](DotModel& x) { x.result_rounding = Rounding::kNearestEven; });
-  return all;
-}
 
 std::vector<const Instruction*> chosen(const std::vector<std::string>& names) {
   const std::vector<std::string> all = verifiable_instructions();
@@ -184,7 +144,7 @@ class Worker {
     const VerifyBatch batch = prepare(c, hash(seed, blank_row(c, ""), 0));
     std::vector<VerifyRow> rows;
     Instruction other = *c.instruction;
-    for (const Neighbour& neighbour : neighbours(*c.instruction)) {
+    for (const DotNeighbour& neighbour : dot_neighbours(*c.instruction)) {
       other.model = neighbour.model;
       VerifyRow row = blank_row(c, neighbour.name);
       row.differ = ask(batch, make_dot_plan(other), *c.form).differ;

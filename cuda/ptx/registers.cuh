@@ -35,10 +35,6 @@ __device__ __forceinline__ void store_pair(std::uint32_t address, std::uint32_t 
   asm volatile("st.shared.v2.b32 [%0], {%1, %2};" ::"r"(address), "r"(d0), "r"(d1) : "memory");
 }
 
-__device__ __forceinline__ void store_word(std::uint32_t address, std::uint32_t d) {
-  asm volatile("st.shared.b32 [%0], %1;" ::"r"(address), "r"(d) : "memory");
-}
-
 /// Two numbers to bf16, nearest even; a NaN becomes 0x7fff. `low` goes to the low half.
 __device__ __forceinline__ std::uint32_t to_bf16x2(float low, float high) {
   std::uint32_t pair;

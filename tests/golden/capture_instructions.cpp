@@ -1,4 +1,5 @@
-// Captures tests/golden/instructions.safetensors on a device: capture_instructions FILE.
+// Captures tests/golden/instructions.safetensors or telling.safetensors on a device:
+// capture_instructions strata|telling FILE.
 // Not a test: goldens are made once, by hardware, and never by the code that they judge.
 #include <cstdio>
 #include <fstream>
@@ -48,21 +49,29 @@ class Capture {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return std::fprintf(stderr, "usage: %s FILE.safetensors\n", argv[0]), 2;
+  const std::string which = argc == 3 ? argv[1] : "";
+  if (which != "strata" && which != "telling") {
+    return std::fprintf(stderr, "usage: %s strata|telling FILE.safetensors\n", argv[0]), 2;
+  }
   try {
     Capture capture;
     for (const std::string& name : cuda::verifiable_instructions()) {
       const Instruction& i = find_instruction(name);
-      golden::for_each_rows(i, [&](const golden::Rows& r) {
+      const auto record = [&](const golden::Rows& r) {
         std::vector<std::byte> d(r.c.size());
         cuda::dot_hw(i, r.a.data(), r.b.data(), r.c.data(), d.data(), r.rows, r.k);
         capture.add(r.name + "/a", i.a, {r.rows, r.k}, r.a.data());
         capture.add(r.name + "/b", i.b, {r.rows, r.k}, r.b.data());
         capture.add(r.name + "/c", i.c, {r.rows}, r.c.data());
         capture.add(r.name + "/d", i.c, {r.rows}, d.data());
-      });
+      };
+      if (which == "strata") {
+        golden::for_each_rows(i, record);
+      } else {
+        record(golden::make_telling_rows(i));
+      }
     }
-    capture.write(argv[1]);
+    capture.write(argv[2]);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return 1;

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "binade/emulation/dot_model.hpp"
+#include "binade/emulation/dot_neighbours.hpp"
 #include "binade/emulation/instructions.hpp"
 #include "emulation/dot_strata.hpp"
 
@@ -14,6 +16,7 @@ namespace golden {
 
 inline constexpr const char* kInstructionFile =
     BINADE_SOURCE_DIR "/tests/golden/instructions.safetensors";
+inline constexpr const char* kTellingFile = BINADE_SOURCE_DIR "/tests/golden/telling.safetensors";
 inline constexpr unsigned kSeed = 20261125;
 
 inline constexpr const char* kOperandNames[] = {"uniform",  "near_unit", "sparse", "subnormal",
@@ -32,6 +35,13 @@ inline void append(std::vector<std::byte>& to, std::uint32_t word, int bytes) {
   to.insert(to.end(), from, from + bytes);
 }
 
+inline void append(Rows& to, const strata::Row& row, const oracle::Spec& spec) {
+  for (const std::uint32_t code : row.a) append(to.a, code, spec.a.bytes());
+  for (const std::uint32_t code : row.b) append(to.b, code, spec.b.bytes());
+  append(to.c, row.c, spec.c.bytes());
+  ++to.rows;
+}
+
 inline Rows make_rows(const binade::Instruction& instruction, int operands, int addend,
                       std::size_t rows, std::size_t k) {
   const oracle::Spec spec = oracle::spec_of(instruction.name);
@@ -39,16 +49,53 @@ inline Rows make_rows(const binade::Instruction& instruction, int operands, int 
   Rows r;
   r.name = instruction.name + "/" + kOperandNames[operands] + "." + kAddendNames[addend] + "/k" +
            std::to_string(k);
-  r.rows = rows;
   r.k = k;
-  for (std::size_t i = 0; i < rows; ++i) {
-    const strata::Row row = generator.row(static_cast<strata::Operands>(operands),
-                                          static_cast<strata::Addend>(addend), k);
-    for (const std::uint32_t code : row.a) append(r.a, code, spec.a.bytes());
-    for (const std::uint32_t code : row.b) append(r.b, code, spec.b.bytes());
-    append(r.c, row.c, spec.c.bytes());
+  while (r.rows < rows) {
+    append(r,
+           generator.row(static_cast<strata::Operands>(operands),
+                         static_cast<strata::Addend>(addend), k),
+           spec);
   }
   return r;
+}
+
+/// The rows' outputs by a model; containers.
+inline std::vector<std::byte> outputs(binade::Instruction instruction,
+                                      const binade::DotModel& model, const Rows& r) {
+  instruction.model = model;
+  std::vector<std::byte> d(r.c.size());
+  binade::dot(instruction, r.a.data(), r.b.data(), r.c.data(), d.data(), r.rows, r.k);
+  return d;
+}
+
+/// Rows each of which tells the instruction's model from a neighbour: kEach for every neighbour
+/// that rows of the strata tell apart at all. One in thousands does, so that they are looked for.
+inline Rows make_telling_rows(const binade::Instruction& instruction) {
+  constexpr int kEach = 3, kTries = 20000;
+  const oracle::Spec spec = oracle::spec_of(instruction.name);
+  const auto neighbours = binade::dot_neighbours(instruction);
+  std::vector<int> wanted(neighbours.size(), kEach);
+  strata::Generator generator(spec, kSeed + 1);
+  Rows all;
+  all.name = instruction.name + "/telling/k" + std::to_string(instruction.k);
+  all.k = static_cast<std::size_t>(instruction.k);
+  for (int i = 0; i < kTries; ++i) {
+    Rows one;
+    one.k = all.k;
+    const strata::Row row =
+        generator.row(static_cast<strata::Operands>(i % strata::kOperands),
+                      static_cast<strata::Addend>(i / strata::kOperands % strata::kAddends), all.k);
+    append(one, row, spec);
+    const auto model = outputs(instruction, instruction.model, one);
+    bool tells = false;
+    for (std::size_t n = 0; n < neighbours.size(); ++n) {
+      if (wanted[n] == 0 || outputs(instruction, neighbours[n].model, one) == model) continue;
+      --wanted[n];
+      tells = true;
+    }
+    if (tells) append(all, row, spec);
+  }
+  return all;
 }
 
 /// Every stratum over one instruction and over four chained; two strata along K = 4096.
