@@ -164,11 +164,11 @@ struct Plan {
         resident(resident_clusters(v)),
         k_blocks(ceil_divide(call.k, kBlockK)) {}
 
-  int tiles() const { return cluster_rows * cluster_cols; }
+  double tiles() const { return static_cast<double>(cluster_rows) * cluster_cols; }
   /// Cycles, roughly. Multiprocessors that a last round leaves idle give part of their power to the
   /// others: the time lies between that of whole rounds and that of the work evenly spread.
   double cost() const {
-    const double spread = static_cast<double>(tiles()) / resident;
+    const double spread = tiles() / resident;
     const double rounds = (std::max(spread, 1.0) + std::ceil(spread)) / 2;
     return rounds * k_blocks * variant.rows * variant.cols * kBlockK / (4096 * share);
   }
@@ -186,31 +186,66 @@ std::size_t choose_tile(const DeviceGemm& call, const std::vector<GemmVariant>& 
 
 Plan choose_plan(const DeviceGemm& call) {
   const std::vector<GemmVariant> variants = variants_for(call);
-  return {call, variants[choose_tile(call, variants)]};
+  const Plan plan(call, variants[choose_tile(call, variants)]);
+  if (plan.tiles() > 0x7fffffff) refuse("D is of more than 2^31 - 1 tiles");
+  return plan;
 }
+
+std::size_t round_up(std::size_t x, std::size_t to) { return (x + to - 1) / to * to; }
 
 bool is_aligned(const void* data, std::size_t stride_bytes) {
   return reinterpret_cast<std::uintptr_t>(data) % 16 == 0 && stride_bytes % 16 == 0;
 }
 
-/// An operand where the copy engine can read it: where it is, or a copy with longer rows that goes
-/// when the work on the stream is done.
+/// Device memory of the stream's, which goes when the work on it is done.
+class Temporary {
+ public:
+  Temporary() = default;
+  explicit Temporary(std::size_t bytes) {
+    check_allocation(cudaMallocAsync(&data_, bytes, nullptr), bytes);
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(Temporary&& other) noexcept {
+    std::swap(data_, other.data_);
+    return *this;
+  }
+  ~Temporary() {
+    if (data_ != nullptr) cudaFreeAsync(data_, nullptr);
+  }
+  void* data() const { return data_; }
+
+ private:
+  void* data_ = nullptr;
+};
+
+/// Refuses rows that the driver does not copy; strides in bytes.
+void require_copyable(const char* name, std::size_t rows, std::size_t stride) {
+  if (rows == 1 || stride <= 0x7fffffff) return;
+  refuse(std::string(name) + " has rows " + std::to_string(stride) +
+         " bytes apart and not all at multiples of 16: expected at most 2^31 - 1");
+}
+
+void copy_rows(void* to, std::size_t to_stride, const void* from, std::size_t from_stride,
+               std::size_t width, std::size_t rows) {
+  constexpr auto kKind = cudaMemcpyDeviceToDevice;
+  check(rows == 1
+            ? cudaMemcpyAsync(to, from, width, kKind, nullptr)
+            : cudaMemcpy2DAsync(to, to_stride, from, from_stride, width, rows, kKind, nullptr),
+        "a copy of rows");
+}
+
+/// An operand where the copy engine can read it: where it is, or a copy with longer rows.
 class ReadableOperand {
  public:
-  ReadableOperand(const void* data, std::size_t rows, std::size_t k, std::size_t stride)
+  ReadableOperand(const char* name, const void* data, std::size_t rows, std::size_t k,
+                  std::size_t stride)
       : data_(data), stride_(stride) {
-    if (is_aligned(data, stride)) return;
-    stride_ = (k + 15) / 16 * 16;
-    check(cudaMallocAsync(&copy_, rows * stride_, nullptr), "a copy with aligned rows");
-    check(
-        cudaMemcpy2DAsync(copy_, stride_, data, stride, k, rows, cudaMemcpyDeviceToDevice, nullptr),
-        "a copy with aligned rows");
-    data_ = copy_;
-  }
-  ReadableOperand(const ReadableOperand&) = delete;
-  ReadableOperand& operator=(const ReadableOperand&) = delete;
-  ~ReadableOperand() {
-    if (copy_ != nullptr) cudaFreeAsync(copy_, nullptr);
+    if (is_aligned(data, stride_)) return;
+    require_copyable(name, rows, stride);
+    stride_ = round_up(k, 16);
+    copy_ = Temporary(rows * stride_);
+    copy_rows(copy_.data(), stride_, data, stride, k, rows);
+    data_ = copy_.data();
   }
 
   CUtensorMap map(std::size_t rows, std::size_t k, int box_rows) const {
@@ -221,7 +256,7 @@ class ReadableOperand {
  private:
   const void* data_;
   std::size_t stride_;
-  void* copy_ = nullptr;
+  Temporary copy_;
 };
 
 /// D where the copy engine can write it: where it is, or a place with longer rows, from which it is
@@ -230,38 +265,35 @@ class WritableResult {
  public:
   explicit WritableResult(const DeviceGemm& call)
       : call_(call),
-        bytes_(call.output == Bf16::format ? 2 : 4),
+        width_(call.output == Bf16::format ? 2 : 4),
         data_(call.d),
         stride_(call.d_stride) {
-    if (is_aligned(call.d, stride_ * bytes_)) return;
-    stride_ = (call.n + 7) / 8 * 8;
-    check(cudaMallocAsync(&data_, call.m * stride_ * bytes_, nullptr), "D with aligned rows");
-  }
-  WritableResult(const WritableResult&) = delete;
-  WritableResult& operator=(const WritableResult&) = delete;
-  ~WritableResult() {
-    if (data_ != call_.d) cudaFreeAsync(data_, nullptr);
+    if (is_aligned(data_, stride_ * width_)) return;
+    require_copyable("D", call.m, call.d_stride * width_);
+    stride_ = round_up(call.n, 16 / width_);
+    place_ = Temporary(call.m * stride_ * width_);
+    data_ = place_.data();
   }
 
-  CUtensorMap map(int box_cols) const {
+  /// tile_cols: of which a warp writes as many at a time as DBoxes says.
+  CUtensorMap map(int tile_cols) const {
     const auto type =
-        bytes_ == 2 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
-    const int bytes = static_cast<int>(bytes_);
+        width_ == 2 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
+    const int width = static_cast<int>(width_);
     return tensor_map(
-        {type, bytes, data_, call_.m, call_.n, stride_, 16, std::min(128 / bytes, box_cols)});
+        {type, width, data_, call_.m, call_.n, stride_, 16, std::min(128 / width, tile_cols)});
   }
   void copy_back() const {
     if (data_ == call_.d) return;
-    check(cudaMemcpy2DAsync(call_.d, call_.d_stride * bytes_, data_, stride_ * bytes_,
-                            call_.n * bytes_, call_.m, cudaMemcpyDeviceToDevice, nullptr),
-          "D from aligned rows");
+    copy_rows(call_.d, call_.d_stride * width_, data_, stride_ * width_, call_.n * width_, call_.m);
   }
 
  private:
   const DeviceGemm& call_;
-  std::size_t bytes_;
+  std::size_t width_;  ///< bytes of an element
   void* data_;
   std::size_t stride_;
+  Temporary place_;
 };
 
 GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const ReadableOperand& a,
@@ -289,8 +321,8 @@ GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const Rea
 
 void launch(const Plan& plan, GemmArguments& args) {
   cudaLaunchAttribute attribute{};
-  const cudaLaunchConfig_t config =
-      configure(plan.variant, std::min(plan.tiles(), plan.resident), attribute);
+  const cudaLaunchConfig_t config = configure(
+      plan.variant, static_cast<int>(std::min<double>(plan.tiles(), plan.resident)), attribute);
   void* parameters[] = {&args};
   check(cudaLaunchKernelExC(&config, plan.variant.kernel, parameters), "gemm_kernel");
 }
@@ -309,8 +341,8 @@ std::string name_of(const GemmVariant& v) {
 void gemm_hw(const DeviceGemm& asked) {
   const DeviceGemm call = checked(asked);
   const Plan plan = choose_plan(call);
-  const ReadableOperand a(call.a, call.m, call.k, call.a_stride);
-  const ReadableOperand b(call.b, call.n, call.k, call.b_stride);
+  const ReadableOperand a("A", call.a, call.m, call.k, call.a_stride);
+  const ReadableOperand b("B", call.b, call.n, call.k, call.b_stride);
   const WritableResult d(call);
   GemmArguments args = make_arguments(call, plan, a, b, d);
   launch(plan, args);

@@ -7,7 +7,7 @@ namespace {
 using enum Overlap;
 
 /// 64 kConsumers rows; see GemmTile for the rest. block_share: 0 for the same share.
-template <int kConsumers, int kCols, int kChains, Overlap kOverlap = kNone, int kClusterRows = 1,
+template <int kConsumers, int kCols, int kChains, Overlap kOverlap = kShared, int kClusterRows = 1,
           int kClusterCols = 1>
 GemmVariant tile(double share, double block_share = 0) {
   return gemm_variant<
@@ -20,17 +20,17 @@ GemmVariant tile(double share, double block_share = 0) {
 const std::vector<GemmVariant>& gemm_variants_e4m3() {
   static const std::vector<GemmVariant> variants = {
       // one chain over all of K
-      tile<2, 256, 0, kNone, 2>(0.72),
+      tile<2, 256, 0, kShared, 2>(0.72),
       tile<2, 176, 0, kTiles, 2>(0.76),
       tile<2, 192, 0, kTiles, 2>(0.745),
-      tile<1, 56, 0, kNone, 1, 2>(0.33),
+      tile<1, 56, 0, kShared, 1, 2>(0.33),
       // promoted every 128, or every few 128
-      tile<2, 192, 1, kNone, 2>(0.78, 0.74),
-      tile<2, 176, 1, kNone, 2>(0.80),
+      tile<2, 192, 1, kShared, 2>(0.78, 0.74),
+      tile<2, 176, 1, kShared, 2>(0.80),
       tile<2, 128, 1, kTurns, 2>(0.76),
       tile<1, 64, 1, kTurns, 1, 2>(0.31),
       tile<1, 56, 1, kTurns, 1, 2>(0.33),
-      tile<1, 56, 1, kNone, 1, 2>(0.32),
+      tile<1, 56, 1, kShared, 1, 2>(0.32),
       // promoted every 64
       tile<2, 144, 2, kTurns, 2>(0.62),
       tile<2, 128, 2, kTurns, 2>(0.58),

@@ -109,18 +109,27 @@ class Epilogue {
     }
   }
 
-  /// Through boxes in shared memory, some at a time.
+  template <bool kBf16>
+  using Boxes = DBoxes<Tile::kCols, kBf16 ? 2 : 4>;
+
+  /// Through boxes in shared memory. A fence waits for what was written, so that boxes are sent
+  /// together: all if there is a place for each, else first one, whose place is wanted soonest,
+  /// then as many as there are places.
   template <bool kBf16>
   __device__ __forceinline__ void store(const float (&sums)[Tile::kCols / 2], int row, int col) {
-    using Boxes = DBoxes<Tile::kCols, kBf16 ? 2 : 4>;
+    constexpr int kCount = Boxes<kBf16>::kCount;
     // Anew for each tile: what follows from the lane is not to take registers of the loop over K.
     int lane = lane_;
     ptx::keep(lane);
+    int first = 0;  // that has not been sent
 #pragma unroll
-    for (int i = 0; i < Boxes::kCount; ++i) {
+    for (int i = 0; i < kCount; ++i) {
       if (i == 0 || i >= Tile::kBoxes) await_boxes(lane);
-      fill<kBf16>(lane, box(i), sums + 4 * Boxes::first_group(i));
-      if (is_sent_after<Boxes>(i)) send<Boxes>(lane, i, row, col);
+      fill<kBf16>(lane, box(i), sums + 4 * Boxes<kBf16>::first_group(i));
+      if (i + 1 == kCount || (kCount > Tile::kBoxes && i % Tile::kBoxes == 0)) {
+        send<Boxes<kBf16>>(lane, first, i, row, col);
+        first = i + 1;
+      }
     }
   }
 
@@ -132,24 +141,15 @@ class Epilogue {
     __syncwarp();
   }
 
-  /// A fence waits for what was written, so that boxes are sent together: all if there is a place
-  /// for each, else first one, whose place is wanted soonest, then as many as there are places.
   template <class Boxes>
-  static constexpr bool is_sent_after(int i) {
-    return i + 1 == Boxes::kCount || (Boxes::kCount > Tile::kBoxes && i % Tile::kBoxes == 0);
-  }
-
-  /// Those up to the last that have not been sent.
-  template <class Boxes>
-  __device__ __forceinline__ void send(int lane, int last, int row, int col) const {
-    const bool all = Boxes::kCount <= Tile::kBoxes || last == 0;
+  __device__ __forceinline__ void send(int lane, int first, int last, int row, int col) const {
     ptx::async_proxy_fence();
     __syncwarp();
     // No early return for a box beyond D: the copy engine leaves it out, and a branch that ptxas
     // cannot prove to be the same for the whole warp takes the loop over K its uniform registers.
     if (lane == 0) {
 #pragma unroll
-      for (int i = all ? 0 : (last - 1) / Tile::kBoxes * Tile::kBoxes + 1; i <= last; ++i) {
+      for (int i = first; i <= last; ++i) {
         ptx::tma_store(&args_.d, box(i), col + 8 * Boxes::first_group(i), row);
       }
       ptx::tma_store_commit();
@@ -158,23 +158,23 @@ class Epilogue {
 
   template <bool kBf16>
   __device__ __forceinline__ void fill(int lane, unsigned char* box, const float* sums) const {
-    using Boxes = DBoxes<Tile::kCols, kBf16 ? 2 : 4>;
+    using Box = Boxes<kBf16>;
     const std::uint32_t base = ptx::shared_address(box);
     if constexpr (kBf16) {
 #pragma unroll
-      for (int j = 0; j < Boxes::kWidth; j += 2) {  // of an odd number the last eight goes twice
-        const int second = j + 1 < Boxes::kWidth ? 1 : 0;
+      for (int j = 0; j < Box::kWidth; j += 2) {  // of an odd number the last eight goes twice
+        const int second = j + 1 < Box::kWidth ? 1 : 0;
         const float *s = sums + 4 * j, *t = s + 4 * second;
-        ptx::store_matrices(base + Boxes::place(lane % 16, j + lane / 16 * second),
+        ptx::store_matrices(base + Box::place(lane % 16, j + lane / 16 * second),
                             ptx::to_bf16x2(s[0], s[1]), ptx::to_bf16x2(s[2], s[3]),
                             ptx::to_bf16x2(t[0], t[1]), ptx::to_bf16x2(t[2], t[3]));
       }
     } else {
 #pragma unroll
-      for (int j = 0; j < 2 * Boxes::kWidth; ++j) {
+      for (int j = 0; j < 2 * Box::kWidth; ++j) {
         const float* s = sums + 2 * j;
         ptx::store_pair(
-            base + Boxes::place(lane / 4 + 8 * (j % 2), j / 2 * 2 + lane % 4 / 2) + lane % 2 * 8,
+            base + Box::place(lane / 4 + 8 * (j % 2), j / 2 * 2 + lane % 4 / 2) + lane % 2 * 8,
             fp32_bits(s[0]), fp32_bits(s[1]));
       }
     }

@@ -96,7 +96,7 @@ class Consumer {
 
   __device__ void run() {
     TileWalk<Tile> walk(args_);
-    if constexpr (Tile::kPromotes && Tile::kOverlap == Overlap::kNone) {
+    if constexpr (Tile::kRunsAhead) {
       run_ahead(walk);
     } else {
       run_apart(walk);
@@ -245,6 +245,7 @@ class Consumer {
     ptx::keep(last);
     int in_chain = 1;
     bool ends = interval == 1 || last == 0;
+    // Of the first block, ptxas cannot tell the one chain from the other across the tiles' loop.
     bool next = finish_block<0>(sums, chains, scales, col, 0, last, ends);
     for (int block = 1; block <= last; ++block) {
       if (ends) in_chain = 0;
@@ -288,8 +289,8 @@ class Consumer {
     return next;
   }
 
-  /// The same with two accumulators: a chain is on its way while the one before joins the sums.
-  /// Chains end with their block.
+  /// With two accumulators: a chain is on its way while the one before joins the sums. Chains end
+  /// with their block.
   __device__ void accumulate_in_turns(Sums& sums, PromotionScales<Tile>& scales, int col) {
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
@@ -428,7 +429,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
     ptx::prefetch_tensor_map(&args.b);
   }
   if constexpr (Tile::kClusterSize > 1) {
-    ptx::cluster_arrive();
+    ptx::cluster_arrive_relaxed();
     ptx::cluster_wait();
   } else {
     __syncthreads();

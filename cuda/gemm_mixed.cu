@@ -7,8 +7,8 @@ namespace {
 template <class A, class B>
 const std::vector<GemmVariant>& variants_of() {
   static const std::vector<GemmVariant> variants = {
-      gemm_variant<GemmTile<A, B, 2, 256, 0, Overlap::kNone, 2>>(1, 1),
-      gemm_variant<GemmTile<A, B, 2, 192, 1, Overlap::kNone, 2>>(1, 1),
+      gemm_variant<GemmTile<A, B, 2, 256, 0, Overlap::kShared, 2>>(1, 1),
+      gemm_variant<GemmTile<A, B, 2, 192, 1, Overlap::kShared, 2>>(1, 1),
       gemm_variant<GemmTile<A, B, 2, 128, 2, Overlap::kTurns, 2>>(1, 1),
       gemm_variant<GemmTile<A, B, 2, 128, 4, Overlap::kTurns, 2>>(1, 1),
   };

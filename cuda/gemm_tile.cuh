@@ -46,10 +46,10 @@ constexpr int kScaleThreads = 64;  ///< that bring them
 
 /// What a consumer does while the tensor cores multiply for it or for another.
 enum class Overlap {
-  kNone,   ///< warpgroups share a tile and promote one half of its columns while the other half,
-           ///< or another warpgroup's, is multiplied
-  kTiles,  ///< each warpgroup has a tile of its own: one is written while another is multiplied
-  kTurns,  ///< they share a tile, and each issues its next chain before it promotes the last
+  kShared,  ///< they share a tile; if they promote, one half of its columns while the other half
+            ///< or another warpgroup's is multiplied
+  kTiles,   ///< each warpgroup has a tile of its own: one is written while another is multiplied
+  kTurns,   ///< they share a tile, and each issues its next chain before it promotes the last
 };
 
 /// One block computes D[kRows, kCols] at a time, each consumer warpgroup 64 rows of it; with kTiles
@@ -59,7 +59,7 @@ enum class Overlap {
 /// is kClusterRows x kClusterCols blocks; blocks in a column of it share the tile of B, those in a
 /// row the tile of A.
 template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf,
-          Overlap kOverlapOf = Overlap::kNone, int kClusterRowsOf = 1, int kClusterColsOf = 1>
+          Overlap kOverlapOf = Overlap::kShared, int kClusterRowsOf = 1, int kClusterColsOf = 1>
 struct GemmTile {
   using TA = A;
   using TB = B;
@@ -70,10 +70,11 @@ struct GemmTile {
   static constexpr bool kPromotes = kChains != 0;
   static constexpr bool kOwnTiles = kOverlap == Overlap::kTiles;
   static constexpr int kRowParts = kOwnTiles ? 2 : 1;  ///< wgmma's 64 rows, of a warpgroup
-  /// Promoted chains of a warpgroup are of the halves of its columns: one joins its sums while the
-  /// other is multiplied. For each, A is read once more.
-  static constexpr bool kAhead = kPromotes && kOverlap == Overlap::kNone;
-  static constexpr int kColParts = kAhead && kConsumers > 1 ? 2 : 1;
+  /// Whether a tile's first chains are multiplied while the tile before is written.
+  static constexpr bool kRunsAhead = kPromotes && kOverlap == Overlap::kShared;
+  /// Chains side by side, of the halves of the columns: one joins its sums while the other is
+  /// multiplied. For each, A is read once more.
+  static constexpr int kColParts = kRunsAhead && kConsumers > 1 ? 2 : 1;
   static constexpr int kReaders = kOwnTiles ? 1 : kConsumers;  ///< warpgroups that read a stage
   static constexpr int kRows = kRowsOfWarpgroup * kRowParts * kReaders;
   static constexpr int kClusterSize = kClusterRows * kClusterCols;
@@ -100,8 +101,8 @@ struct GemmTile {
   static constexpr int kOtherBytes =
       kConsumers * 4 * 2 * kBoxBytes + kBarrierBytes + kLeastScaleBytes;
   static constexpr int kStages = (kSharedBytes - kOtherBytes) / kStageBytes;
-  /// What the stages leave goes to chunks of scales, then to boxes in which a warp writes D: of
-  /// both there are two, so that one is filled while one is read, and up to six more.
+  /// What the stages leave goes to chunks of scales, then to boxes in which a warp writes D. Of
+  /// both there are two, so that the first is read while the second is filled, and up to six more.
   static constexpr int kSpareBytes = kSharedBytes - kOtherBytes - kStages * kStageBytes;
   static constexpr int kScaleSlots =
       kTakesBlockScales ? std::min(8, (kLeastScaleBytes + kSpareBytes) / kScaleSlotBytes) : 0;
@@ -118,8 +119,8 @@ struct GemmTile {
   static_assert(kStages >= 3);
   static_assert(kOverlap != (kPromotes ? Overlap::kTiles : Overlap::kTurns));
   static_assert(kConsumers > 1 || kOverlap != Overlap::kTiles);
-  static_assert(!kAhead || kChains == 1);
-  static_assert(kCols % (8 * kColParts) == 0);
+  static_assert(!kRunsAhead || kChains == 1, "a chain of a block runs ahead");
+  static_assert(kCols % (8 * kColParts) == 0, "each half is a width that wgmma has");
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
   static_assert(kCols % 8 == 0 && kCols <= 256, "widths that wgmma has");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");

@@ -20,8 +20,14 @@ std::string dotted(int capability) {
 
 void* allocate(std::size_t bytes) {
   void* data = nullptr;
-  const cudaError_t error = cudaMalloc(&data, bytes);
-  if (error == cudaSuccess) return data;
+  check_allocation(cudaMalloc(&data, bytes), bytes);
+  return data;
+}
+
+}  // namespace
+
+void check_allocation(cudaError_t error, std::size_t bytes) {
+  if (error == cudaSuccess) return;
   cudaGetLastError();  // reported here, and not by whoever looks next
   if (error != cudaErrorMemoryAllocation) throw NoDevice(describe_devices());
   std::size_t free = 0, total = 0;
@@ -29,8 +35,6 @@ void* allocate(std::size_t bytes) {
   throw std::runtime_error("out of device memory: needs " + gigabytes(bytes) + ", " +
                            gigabytes(free) + " of " + gigabytes(total) + " are free");
 }
-
-}  // namespace
 
 void require_device(int compute_capability, const std::string& what) {
   int ordinal = 0, major = 0, minor = 0;

@@ -1,6 +1,5 @@
 // What is compared, in which batches, and the report. The kernels are in verify_kernels.cu.
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstring>

@@ -1,18 +1,35 @@
 #include "binade/emulation/dot_neighbours.hpp"
 
 #include <array>
+#include <stdexcept>
 #include <utility>
 
+#include "binade/emulation/dot_model.hpp"
+
 namespace binade {
+namespace {
+
+bool is_valid(const Instruction& instruction) {
+  try {
+    validate(instruction);
+    return true;
+  } catch (const std::invalid_argument&) {
+    return false;
+  }
+}
+
+}  // namespace
 
 std::vector<DotNeighbour> dot_neighbours(const Instruction& instruction) {
+  validate(instruction);
   const DotModel& m = instruction.model;
   const bool fp16 = instruction.c.mantissa_bits == 10;
   std::vector<DotNeighbour> all;
   const auto add = [&](std::string name, auto change) {
-    DotModel other = m;
-    change(other);
-    if (!(other == m)) all.push_back({std::move(name), other});
+    Instruction other = instruction;
+    change(other.model);
+    if (other.model == m || !is_valid(other)) return;
+    all.push_back({std::move(name), other.model});
   };
   add("F - 1", [](DotModel& x) { --x.alignment_fraction_bits; });
   add("F + 1", [](DotModel& x) { ++x.alignment_fraction_bits; });

@@ -89,8 +89,9 @@ __device__ __forceinline__ std::uint32_t cluster_block_rank() {
   return rank;
 }
 
-/// Orders no memory: that would cost a fence of the whole device.
-__device__ __forceinline__ void cluster_arrive() {
+/// Orders no memory, which would cost a fence of the whole device: mbarrier_init_fence has ordered
+/// what precedes.
+__device__ __forceinline__ void cluster_arrive_relaxed() {
   asm volatile("barrier.cluster.arrive.relaxed;" ::: "memory");
 }
 

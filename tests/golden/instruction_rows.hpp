@@ -23,9 +23,11 @@ inline constexpr const char* kOperandNames[] = {"uniform",  "near_unit", "sparse
                                                 "specials", "cancel",    "low"};
 inline constexpr const char* kAddendNames[] = {"zero", "near", "tiny", "any"};
 
-/// Rows of one stratum and length; containers.
+/// Rows of one stratum and length, or telling ones; containers.
 struct Rows {
-  std::string name;  ///< INSTRUCTION/OPERANDS.ADDEND/kLENGTH; tensors append /a, /b, /c, /d
+  /// INSTRUCTION/OPERANDS.ADDEND/kLENGTH, INSTRUCTION/telling/kLENGTH; tensors append /a, /b, /c,
+  /// /d
+  std::string name;
   std::size_t rows = 0, k = 0;
   std::vector<std::byte> a, b, c;
 };

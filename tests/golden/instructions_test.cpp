@@ -1,5 +1,5 @@
 // What tensor cores returned, replayed on the CPU: no device is needed, and nothing here made the
-// file.
+// files.
 #include <cstdio>
 
 #include "binade/emulation/dot_model.hpp"

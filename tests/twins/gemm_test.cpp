@@ -99,18 +99,10 @@ class Product {
 
   void check_tiles(int interval, FloatFormat output, MatrixLayout layout,
                    const std::vector<std::uint8_t>& want) const {
-    const DeviceArray a(std::span<const std::uint8_t>(a_.codes));
-    const DeviceArray b(std::span<const std::uint8_t>(b_.codes));
-    const DeviceArray sa = scales_on_device(a_, layout), sb = scales_on_device(b_, layout);
+    Uploaded on_device = upload(interval, output, layout, 0);
     DeviceArray d(want.size());
-    DeviceGemm call;
-    call.m = shape_.m, call.n = shape_.n, call.k = shape_.k;
-    call.a_format = a_.format, call.b_format = b_.format, call.output = output;
-    call.a = a.data(), call.b = b.data(), call.d = d.data();
-    call.scaling = scaling_;
-    call.scale_a = DeviceScales::of(sa.as<float>(), a_.scale_rows, a_.scale_cols, layout);
-    call.scale_b = DeviceScales::of(sb.as<float>(), b_.scale_rows, b_.scale_cols, layout);
-    call.promotion_interval = interval;
+    DeviceGemm& call = on_device.call;
+    call.d = d.data();
     const auto tiles = cuda::gemm_tiles(call);
     REQUIRE(!tiles.empty());
     for (std::size_t t = 0; t < tiles.size(); ++t) {
@@ -124,6 +116,28 @@ class Product {
                    << ", scales " << name_of(layout));
       compare(got, want, output);
     }
+  }
+
+  /// With `gap` elements between the rows of A, B and D, and D that many beyond its place: every
+  /// bit of D, and what lies around it untouched.
+  void check_gaps(FloatFormat output, std::size_t gap) const {
+    const std::size_t width = static_cast<std::size_t>(output.container_bits()) / 8;
+    const std::size_t row = shape_.n * width, stride = row + gap * width;
+    const std::vector<std::uint8_t> want = on_cpu(128, output);
+    std::vector<std::uint8_t> whole(gap * width + shape_.m * stride, 0xcd), got(whole.size());
+    for (std::size_t r = 0; r < shape_.m; ++r) {
+      std::memcpy(&whole[gap * width + r * stride], &want[r * row], row);
+    }
+    Uploaded on_device = upload(128, output, MatrixLayout::kRowMajor, gap);
+    DeviceArray d(whole.size());
+    d.fill(0xcd);
+    on_device.call.d = d.as<std::uint8_t>() + gap * width;
+    on_device.call.d_stride = shape_.n + gap;
+    cuda::gemm_hw(on_device.call);
+    cuda::synchronize();
+    d.download(got.data(), got.size());
+    INFO(describe(output) << ", " << gap << " between rows");
+    CHECK(got == whole);
   }
 
   /// Says where the first bit differs.
@@ -161,6 +175,35 @@ class Product {
     std::uniform_real_distribution<float> scale(0.001f, 3.0f);
     x.scale_rows = rows, x.scale_cols = cols;
     for (std::size_t i = 0; i < rows * cols; ++i) x.scales.push_back(scale(random_));
+  }
+
+  struct Uploaded {
+    DeviceArray a, b, scale_a, scale_b;
+    DeviceGemm call{};  ///< but for D
+  };
+
+  Uploaded upload(int interval, FloatFormat output, MatrixLayout layout, std::size_t gap) const {
+    Uploaded u{on_device(a_, shape_.m, gap), on_device(b_, shape_.n, gap),
+               scales_on_device(a_, layout), scales_on_device(b_, layout)};
+    DeviceGemm& call = u.call;
+    call.m = shape_.m, call.n = shape_.n, call.k = shape_.k;
+    call.a_format = a_.format, call.b_format = b_.format, call.output = output;
+    call.a = u.a.data(), call.b = u.b.data();
+    call.a_stride = call.b_stride = shape_.k + gap;
+    call.scaling = scaling_;
+    call.scale_a = DeviceScales::of(u.scale_a.as<float>(), a_.scale_rows, a_.scale_cols, layout);
+    call.scale_b = DeviceScales::of(u.scale_b.as<float>(), b_.scale_rows, b_.scale_cols, layout);
+    call.promotion_interval = interval;
+    return u;
+  }
+
+  /// Codes with NaN between their rows.
+  DeviceArray on_device(const Matrix& x, std::size_t rows, std::size_t gap) const {
+    std::vector<std::uint8_t> spread(rows * (shape_.k + gap), 0x7f);
+    for (std::size_t r = 0; r < rows; ++r) {
+      std::memcpy(&spread[r * (shape_.k + gap)], &x.codes[r * shape_.k], shape_.k);
+    }
+    return DeviceArray(std::span<const std::uint8_t>(spread));
   }
 
   static DeviceArray scales_on_device(const Matrix& x, MatrixLayout layout) {
@@ -224,6 +267,19 @@ TEST_CASE("more tiles than the device holds at once", "[gemm]") {
     const Product product({2100, 5208, 400}, E4M3::format, E4M3::format, scaling, true);
     product.check_tiles(128, Bf16::format);
     product.check_tiles(scaling == GemmScaling::kBlock ? 64 : 0, kFp32Format);
+    const Product short_chains({2100, 5208, 100}, E4M3::format, E4M3::format, scaling, true);
+    short_chains.check_tiles(128, Bf16::format);
+  }
+}
+
+TEST_CASE("rows that lie apart, and what lies between them", "[gemm]") {
+  for (const GemmScaling scaling : kScalings) {
+    for (const Shape shape : {Shape{1, 7, 33}, {1, 256, 300}, {70, 33, 100}, {200, 264, 528}}) {
+      const Product product(shape, E4M3::format, E4M3::format, scaling, false);
+      for (const FloatFormat output : kOutputs) {
+        for (const std::size_t gap : {0, 1, 7, 8, 16}) product.check_gaps(output, gap);
+      }
+    }
   }
 }
 

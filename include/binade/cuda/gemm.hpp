@@ -50,8 +50,9 @@ struct DeviceGemm {
 
 /// D = A B^T by wgmma and the copy engine, on the current device's default stream, not waited for.
 ///
-/// Shapes: as DeviceGemm; every size, the tails of tiles are zeros and are not stored. Rows whose
-/// stride or address is no multiple of 16 bytes are first copied to where they are.
+/// Shapes: as DeviceGemm; every size, the tails of tiles are zeros and are not stored. Rows of A
+/// and B whose stride or address is no multiple of 16 bytes are first copied to where they are, and
+/// such rows of D are computed elsewhere and copied; what lies between rows of D is not touched.
 /// Units: scales are dequantisation factors.
 /// Arithmetic: that of binade::gemm with the chains of hopper.wgmma.f32: k ascending, each chain
 /// from zero over promotion_interval products (all of K where it is 0), joined to an FP32 sum with
@@ -60,7 +61,8 @@ struct DeviceGemm {
 /// Special values: as the instruction; a NaN result is 0x7fffffff, or 0x7fff in bf16.
 /// Determinism: the same bits on every run, tile and device of compute capability 9.0.
 /// Errors: std::invalid_argument for formats, strides, scales, intervals and tiles that there are
-/// not, naming what was found; NoDevice below compute capability 9.0; std::runtime_error from CUDA.
+/// not, naming what was found; NoDevice below compute capability 9.0; std::runtime_error from CUDA,
+/// or with what was needed where there is no memory for copies.
 /// Source: this project; the model's measurements are those of the profiles. Tests:
 /// tests/twins/gemm_test.cpp.
 void gemm_hw(const DeviceGemm& call);

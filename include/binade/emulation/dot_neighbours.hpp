@@ -14,9 +14,12 @@ struct DotNeighbour {
   DotModel model;
 };
 
-/// Every parameter of the instruction's model changed on its own: alignment bits and rounding, the
-/// clamp of the exponent, zeros, normalisation, grouping and order of products, C, the result's
-/// bits and rounding. Some give the same bits as the model for every input of the instruction.
+/// The instruction's model with one parameter changed: the alignment's bits and rounding, the clamp
+/// of the exponent, whether zeros join the maximum, whether products are normalised, the products
+/// of a step and their order, where C joins, the result's bits and rounding. All differ from the
+/// model and are valid; some give its bits for every input of the instruction. Errors:
+/// std::invalid_argument for an instruction that is not valid itself. Tests:
+/// tests/emulation/dot_neighbours_test.cpp.
 std::vector<DotNeighbour> dot_neighbours(const Instruction& instruction);
 
 }  // namespace binade
