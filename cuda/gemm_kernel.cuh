@@ -2,6 +2,12 @@
 // (gemm_producer.cuh), one or two warpgroups multiply what has arrived. Blocks stay and walk over
 // D.
 //
+// Warpgroups' chains are multiplied whole, in the order in which they were sent: measured with two
+// of 352 cycles each, the second is done 355 after the first, however soon it was sent. So tensor
+// cores idle only while both write a tile, or where one takes longer to promote and to send again
+// than the other's chain lasts: beside a multiplication an addition takes two cycles. Hence halves
+// of the columns, and a tile's first chains on their way while the tile before is written.
+//
 // The bits come from the order alone: a chain starts from zero (scale-d 0), its k ascends, and its
 // result joins the FP32 sum of its place in the order of the chains. Neither the tile nor the ring
 // nor the cluster is part of it.
