@@ -1,21 +1,11 @@
 // Which hypotheses there are, and how they read.
 #include <algorithm>
-#include <stdexcept>
 
 #include "binade/formats/catalog.hpp"
 #include "diagnose_search.hpp"
 
 namespace binade::detail {
 namespace {
-
-bool can_chain(const Instruction& i) {
-  try {
-    validate(i);
-  } catch (const std::invalid_argument&) {
-    return false;
-  }
-  return true;
-}
 
 void add_drops(std::size_t k, std::vector<Departure>& all) {
   const auto drop = [&](std::size_t first, std::size_t amount) {
@@ -175,7 +165,7 @@ std::vector<ChainChoice> neighbouring_chains(const std::vector<ChainChoice>& kno
       return c.instruction != nullptr && c.instruction->model == i.model &&
              c.instruction->k == i.k && c.instruction->c == i.c;
     };
-    if (!can_chain(i) || std::any_of(known.begin(), known.end(), same) ||
+    if (!is_valid(i) || std::any_of(known.begin(), known.end(), same) ||
         std::any_of(all.begin(), all.end(), same)) {
       return;
     }

@@ -263,6 +263,15 @@ void validate(const Instruction& i) {
   check_exponent("multiplier_emin", m.multiplier_emin, kStoredExponents);
 }
 
+bool is_valid(const Instruction& i) {
+  try {
+    validate(i);
+    return true;
+  } catch (const std::invalid_argument&) {
+    return false;
+  }
+}
+
 void dot(const Instruction& instruction, const void* a, const void* b, const void* c, void* d,
          std::size_t rows, std::size_t k, int threads) {
   const bool null = a == nullptr || b == nullptr || c == nullptr || d == nullptr;

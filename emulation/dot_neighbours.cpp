@@ -1,24 +1,11 @@
 #include "binade/emulation/dot_neighbours.hpp"
 
 #include <array>
-#include <stdexcept>
 #include <utility>
 
 #include "binade/emulation/dot_model.hpp"
 
 namespace binade {
-namespace {
-
-bool is_valid(const Instruction& instruction) {
-  try {
-    validate(instruction);
-    return true;
-  } catch (const std::invalid_argument&) {
-    return false;
-  }
-}
-
-}  // namespace
 
 std::vector<DotNeighbour> dot_neighbours(const Instruction& instruction) {
   validate(instruction);

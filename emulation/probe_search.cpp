@@ -234,12 +234,7 @@ const CardParameter& card_parameter(const std::string& name) {
 }
 
 bool is_valid(const Card& card) {
-  try {
-    validate(card.instruction);
-  } catch (const std::invalid_argument&) {
-    return false;
-  }
-  return card.promotion_interval >= 0;
+  return is_valid(card.instruction) && card.promotion_interval >= 0;
 }
 
 std::size_t misses(const Card& card, const std::vector<ProbeRows>& data, std::size_t enough,

@@ -39,5 +39,6 @@ TEST_CASE("neighbours depart where their names say") {
 TEST_CASE("an instruction that is not valid has no neighbours") {
   Instruction wrong = find_instruction("hopper.wgmma.f32.e4m3.e4m3");
   wrong.model.step_k = 0;
+  CHECK_FALSE(is_valid(wrong));
   CHECK_THROWS_AS(dot_neighbours(wrong), std::invalid_argument);
 }

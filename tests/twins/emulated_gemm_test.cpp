@@ -115,15 +115,6 @@ Instruction random_card(std::mt19937_64& g) {
   return i;
 }
 
-bool is_valid(const Instruction& i) {
-  try {
-    validate(i);
-    return true;
-  } catch (const std::invalid_argument&) {
-    return false;
-  }
-}
-
 }  // namespace
 
 TEST_CASE("every instruction, every stratum, ragged shapes", "[emulated_gemm]") {

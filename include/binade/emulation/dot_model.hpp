@@ -91,6 +91,8 @@ struct Instruction {
 /// an order that does not fit, a result format other than fp32-like or fp16-like, rounding other
 /// than toward_zero or nearest_even.
 void validate(const Instruction& instruction);
+/// Whether validate has nothing to say.
+bool is_valid(const Instruction& instruction);
 
 /// D = A . B + C, rows of one or more chained instructions.
 ///
