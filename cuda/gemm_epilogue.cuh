@@ -39,6 +39,7 @@ class Epilogue {
   __device__ Epilogue(const GemmArguments& args, const GemmShared<Tile>& shared, int warpgroup)
       : args_(args),
         boxes_(shared.staging(static_cast<int>(threadIdx.x) / 32)),
+        rows_of_a_(shared.a(0) + (Tile::kOwnTiles ? 0 : warpgroup * kRowsOfWarpgroup * kBlockK)),
         scales_(shared.row_scales(warpgroup)),
         warpgroup_(warpgroup),
         lane_(static_cast<int>(threadIdx.x) % 32) {
@@ -64,9 +65,10 @@ class Epilogue {
     ptx::copy_async_commit();
   }
 
-  /// row, col: of the warp's first number in D; row_in_group: of the warpgroup's rows.
+  /// row, col: of the warp's first number in D; row_in_group: of the warpgroup's rows; at_end: its
+  /// rows of A have been read in every stage, and none follow.
   __device__ __forceinline__ void run(float (&sums)[Tile::kCols / 2], int row, int col,
-                                      int row_in_group) {
+                                      int row_in_group, bool at_end) {
     if (args_.scaling == GemmScaling::kRow) {
       scale_rows(sums, row_in_group);
     } else if (scale_ != 1.0f) {
@@ -74,9 +76,9 @@ class Epilogue {
       for (float& sum : sums) sum *= scale_;
     }
     if (args_.bf16) {
-      store<true>(sums, row, col);
+      store<true>(sums, row, col, row_in_group, at_end);
     } else {
-      store<false>(sums, row, col);
+      store<false>(sums, row, col, row_in_group, at_end);
     }
   }
 
@@ -114,26 +116,32 @@ class Epilogue {
 
   /// Through boxes in shared memory. A fence waits for what was written, so that boxes are sent
   /// together: all if there is a place for each, else first one, whose place is wanted soonest,
-  /// then as many as there are places.
+  /// then as many as there are places. At the end nothing hides that a warp waits for a place:
+  /// then a box lies where the 16 rows of A lay that the warp has multiplied, in each stage one.
   template <bool kBf16>
-  __device__ __forceinline__ void store(const float (&sums)[Tile::kCols / 2], int row, int col) {
+  __device__ __forceinline__ void store(const float (&sums)[Tile::kCols / 2], int row, int col,
+                                        int row_in_group, bool at_end) {
     constexpr int kCount = Boxes<kBf16>::kCount;
+    static_assert(kBoxBytes == 16 * kBlockK);
+    const bool in_stages = at_end && kCount <= Tile::kStages;
+    unsigned char* const rows_of_a = rows_of_a_ + row_in_group * kBlockK;
+    const auto box = [&](int i) {
+      return in_stages ? rows_of_a + i * Tile::kStageBytes : boxes_ + i % Tile::kBoxes * kBoxBytes;
+    };
     // Anew for each tile: what follows from the lane is not to take registers of the loop over K.
     int lane = lane_;
     ptx::keep(lane);
     int first = 0;  // that has not been sent
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
-      if (i == 0 || i >= Tile::kBoxes) await_boxes(lane);
+      if ((i == 0 || i >= Tile::kBoxes) && !in_stages) await_boxes(lane);
       fill<kBf16>(lane, box(i), sums + 4 * Boxes<kBf16>::first_group(i));
       if (i + 1 == kCount || (kCount > Tile::kBoxes && i % Tile::kBoxes == 0)) {
-        send<Boxes<kBf16>>(lane, first, i, row, col);
+        send<Boxes<kBf16>>(lane, box, first, i, row, col);
         first = i + 1;
       }
     }
   }
-
-  __device__ unsigned char* box(int i) const { return boxes_ + i % Tile::kBoxes * kBoxBytes; }
 
   /// Until the copy engine has read all that was sent.
   __device__ __forceinline__ void await_boxes(int lane) const {
@@ -141,8 +149,9 @@ class Epilogue {
     __syncwarp();
   }
 
-  template <class Boxes>
-  __device__ __forceinline__ void send(int lane, int first, int last, int row, int col) const {
+  template <class Boxes, class Box>
+  __device__ __forceinline__ void send(int lane, const Box& box, int first, int last, int row,
+                                       int col) const {
     ptx::async_proxy_fence();
     __syncwarp();
     // No early return for a box beyond D: the copy engine leaves it out, and a branch that ptxas
@@ -186,7 +195,7 @@ class Epilogue {
   }
 
   const GemmArguments& args_;
-  unsigned char* boxes_;
+  unsigned char *boxes_, *rows_of_a_;  ///< of the warp; of the warpgroup, in stage 0
   float* scales_;
   int warpgroup_, lane_;
   float scale_ = 1.0f;  ///< of the whole product

@@ -141,7 +141,9 @@ class Consumer {
         accumulate(sums);
       }
 #pragma unroll
-      for (int part = 0; part < Tile::kRowParts; ++part) write(sums[part], row, col, part);
+      for (int part = 0; part < Tile::kRowParts; ++part) {
+        write(sums[part], row, col, part, walk.ended() && fills_stages());
+      }
     }
     // The turn that was passed last, so that no barrier is left half full.
     if (tile % Tile::kConsumers == warpgroup_) await_turn();
@@ -162,7 +164,7 @@ class Consumer {
       // What no tile follows is multiplied for nothing: under a branch ptxas would wait for it
       // here.
       begin(chains, !more, false);
-      write(sums, done_row, done_col, 0);
+      write(sums, done_row, done_col, 0, !more);
     }
     ptx::wgmma_wait<0>();
   }
@@ -171,9 +173,14 @@ class Consumer {
   __device__ int warp_row() const { return 16 * (warp_ % 4); }  // of the warpgroup's
   __device__ int scale_row() const { return group_row() + warp_row() + lane_ / 4; }
 
-  __device__ __forceinline__ void write(Sums& sums, int row, int col, int part) {
+  __device__ __forceinline__ void write(Sums& sums, int row, int col, int part, bool at_end) {
     const int in_group = part * kRowsOfWarpgroup + warp_row();
-    epilogue_.run(sums, row + group_row() + in_group, col, in_group);
+    epilogue_.run(sums, row + group_row() + in_group, col, in_group, at_end);
+  }
+
+  /// Whether a tile's blocks are in all stages, so that no other warpgroup's are.
+  __device__ bool fills_stages() const {
+    return !Tile::kOwnTiles || args_.k_blocks >= Tile::kStages;
   }
 
   /// Whether the stage has been filled: asked early, answered while something else is done.

@@ -195,7 +195,7 @@ class TileWalk {
 
   /// The next tile's first row and column, if there is one.
   __device__ bool next(int& row, int& col) {
-    if (next_ >= args_.cluster_rows * args_.cluster_cols) return false;
+    if (ended()) return false;
     const int band = args_.by_band.quotient(next_);
     const int in_band = next_ - band * args_.by_band.divisor();
     const bool whole = (band + 1) * kBand <= args_.cluster_rows;
@@ -207,6 +207,7 @@ class TileWalk {
     next_ += static_cast<int>(gridDim.x) / Tile::kClusterSize;
     return true;
   }
+  __device__ bool ended() const { return next_ >= args_.cluster_rows * args_.cluster_cols; }
 
  private:
   const GemmArguments& args_;
