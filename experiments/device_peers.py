@@ -10,7 +10,8 @@ torch's copy_ of as many bytes.
 A time is that between CUDA events around one call, and calls are queued ahead of the device: the
 package works on the legacy default stream, which no graph can capture, and Python may take longer
 to launch a kernel than the device to run it. Where the queue would run dry the device waits first
-(torch.cuda._sleep), twice as long each time, until the last call is queued before the first begins.
+(torch.cuda._sleep), twice as long each time, until the last call is queued before the first begins;
+and then it waits as long for every contender, since a device that has rested runs faster.
 Contenders take turns in rounds of changing order. A GEMM first runs alone for a quarter of a
 second, so that its own heat sets the clock; what moves memory, a few times. Inputs take turns
 beyond the L2, a call's result has an array of its own, and scales lie as each library takes them.
@@ -107,47 +108,46 @@ class Trial:
     differs: int = -1
     differs_eager: int = -1
     microseconds: list[float] = field(default_factory=list)
-    pause: float = 0.0  # seconds for which the device waits while calls are queued
 
-    def stretch(self, sets: int, heat: float, repeats: int) -> None:
-        """Runs alone for a while, then timed."""
+    def stretch(self, sets: int, heat: float, repeats: int, pause: float) -> list[float] | None:
+        """Runs alone for a while, then timed; the device waits before every `repeats` calls."""
         turn, kept = itertools.count(), [None] * sets
 
         def call() -> None:  # the result stays, so that the next has another place
             at = next(turn) % sets
             kept[at] = self.run(at)
 
-        while True:
-            for _ in range(self.calls_in(heat, call)):
+        for _ in range(math.ceil(heat / seconds_of(call, pause) / repeats)):
+            rest(pause)
+            for _ in range(repeats):
                 call()
-            times = timed(call, repeats, self.pause)
-            if times is not None:
-                self.microseconds += times
-                return
-            self.pause = max(FIRST_PAUSE, 2 * self.pause)
-            if self.pause > LONGEST_PAUSE:
-                raise RuntimeError(f"{self.library}: calls cannot be queued as fast as they run")
+        return timed(call, repeats, pause)
 
-    @staticmethod
-    def calls_in(seconds: float, call: Callable[[], None]) -> int:
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+
+def seconds_of(call: Callable[[], None], pause: float) -> float:
+    """Of one call, about."""
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    call()
+    rest(pause)
+    begin.record()
+    for _ in range(SETTLE):
         call()
-        begin.record()
-        for _ in range(SETTLE):
-            call()
-        end.record()
-        torch.cuda.synchronize()
-        once = max(1e-6, begin.elapsed_time(end) * 1e-3 / SETTLE)
-        return max(SETTLE, math.ceil(seconds / once))
+    end.record()
+    torch.cuda.synchronize()
+    return max(1e-6, begin.elapsed_time(end) * 1e-3 / SETTLE)
+
+
+def rest(pause: float) -> None:
+    if pause:
+        torch.cuda._sleep(int(pause * CYCLES))
 
 
 def timed(call: Callable[[], None], repeats: int, pause: float) -> list[float] | None:
     """Microseconds of each call; None where one may have waited for the host."""
     events = [torch.cuda.Event(enable_timing=True) for _ in range(repeats + 1)]
-    if pause:
-        torch.cuda._sleep(int(pause * CYCLES))
-        for _ in range(SETTLE):
-            call()
+    rest(pause)
+    for _ in range(SETTLE):
+        call()
     events[0].record()
     for event in events[1:]:
         call()
@@ -170,6 +170,7 @@ class Comparison:
     sets: int
     trials: list[Trial] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    pause: float = 0.0  # seconds for which the device waits while calls are queued
 
     def add_ours(self, run: Callable[[int], Any]) -> Any:
         self.trials.append(Trial("binade", run, 0))
@@ -197,11 +198,25 @@ class Comparison:
         return f"{self.operation} {self.what} {' x '.join(map(str, self.shape))}"
 
     def measure(self, rounds: int, repeats: int, shuffle: Callable[[list[Trial]], None]) -> None:
+        while not self.attempt(rounds, repeats, shuffle):
+            self.pause = max(FIRST_PAUSE, 2 * self.pause)
+            if self.pause > LONGEST_PAUSE:
+                raise RuntimeError(f"{self.title}: calls cannot be queued as fast as they run")
+
+    def attempt(self, rounds: int, repeats: int, shuffle: Callable[[list[Trial]], None]) -> bool:
+        """False as soon as the pause is too short for a contender: what was measured is dropped."""
         order = list(self.trials)
+        for trial in order:
+            trial.microseconds.clear()
         for _ in range(rounds):
             shuffle(order)  # who comes after whom must not matter
             for trial in order:
-                trial.stretch(self.sets, HEAT if self.operation == "gemm" else 0.0, repeats)
+                heat = HEAT if self.operation == "gemm" else 0.0
+                times = trial.stretch(self.sets, heat, repeats, self.pause)
+                if times is None:
+                    return False
+                trial.microseconds += times
+        return True
 
     def rows(self) -> list[list[Any]]:
         medians = {t.library: statistics.median(t.microseconds) for t in self.trials}

@@ -144,6 +144,35 @@ def test_scales_come_in_either_layout():
         x, "deepgemm", granularity="1x128", scale_layout="rows"))
 
 
+def test_torchs_tensors_as_they_lie():
+    torch = torch_on_device()
+    x = torch.from_numpy(loud_rows(256, 384)).cuda()
+    codes = cuda.cast(x, "e4m3")
+    typed = codes.view(torch.float8_e4m3fn)
+    products = [cuda.gemm(a, b, profile="cublaslt", **given) for a, b, given in (
+        (codes, codes, {"format_a": "e4m3", "format_b": "e4m3"}), (typed, typed, {}),
+        (torch.nn.Parameter(typed, requires_grad=False), typed, {}))]
+    assert all(torch.equal(products[0], d) for d in products[1:])
+    assert "a holds e4m3, not e5m2" in message_of(
+        lambda: cuda.gemm(typed, typed, profile="cublaslt", format_a="e5m2"))
+    negated = torch.view_as_complex(x.view(256, 192, 2)).conj().imag
+    assert negated.is_neg()
+    assert "negated" in message_of(lambda: cuda.cast(negated, "e4m3"))
+    assert message_of(lambda: cuda.cast(x.to_sparse(), "e4m3"))
+
+
+def test_work_waits_for_torchs_stream():
+    torch = torch_on_device()
+    x = torch.zeros(1 << 20, device="cuda")
+    torch.cuda.synchronize()
+    with torch.cuda.stream(torch.cuda.Stream()):
+        torch.cuda._sleep(200_000_000)  # 0.1 s, in which a cast that did not wait would read zeros
+        x.fill_(1.5)
+        codes = cuda.cast(x, "e4m3")
+    torch.cuda.synchronize()
+    assert bool((codes == 0x3c).all())
+
+
 def torch_1x128(torch, x):
     """DeepGEMM's recipe in torch's words."""
     blocks = x.float().view(x.shape[0], -1, 128)

@@ -6,8 +6,8 @@ formats that those have no type for are unsigned integers that hold codes.
 
 Everything runs on CUDA's device 0.
 
-Streams: all work is queued on that device's legacy default stream and not waited for.
-Through DLPack the array's owner makes that stream wait for the stream on which the array was made.
+Streams: all work is queued on that device's legacy default stream and not waited for. That stream
+first waits for torch's current one, and through DLPack for that on which an array was made.
 Whoever reads a result on another stream that does not wait for the default stream by itself calls
 `synchronize` or records an event first. torch's and cupy's own default stream is that stream.
 
@@ -29,6 +29,7 @@ from ._matmul import instruction as _find_instruction
 from ._scaling import element_format
 
 _CUDA = 2  # DLPack's device type
+_DEVICE = 0  # where everything runs
 _NAMES = {8: "uint8", 16: "uint16", 32: "uint32"}
 #: Formats under which results come back as they are; all others come as codes.
 _TYPED = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -91,7 +92,10 @@ class _View:
 
 def _view(x: Any, name: str, *, column_major: bool = False) -> _View:
     """column_major: whether it may lie so."""
-    view = _dlpack_view(x, name) if hasattr(x, "__dlpack__") else _interface_view(x, name)
+    if _is_plain_tensor(x):
+        view = _torch_view(x, name)
+    else:
+        view = _dlpack_view(x, name) if hasattr(x, "__dlpack__") else _interface_view(x, name)
     if view.layout != "row-major" and not (column_major and view.layout == "column-major"):
         raise ValueError(f"{name} is not C-contiguous: copy it first")
     return view
@@ -111,10 +115,38 @@ def _layout(shape: tuple[int, ...], strides: Sequence[int], width: int = 1) -> s
     return "row-major" if is_dense(reversed(axes)) else "column-major" if is_dense(axes) else ""
 
 
+def _require() -> None:
+    """A device, whose default stream waits for torch's current one."""
+    _core.cuda_require()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        current = torch.cuda.current_stream(_DEVICE)
+        if current.cuda_stream != 0:
+            torch.cuda.default_stream(_DEVICE).wait_stream(current)
+
+
+def _is_plain_tensor(x: Any) -> bool:
+    """Whether torch itself says where x lies: DLPack takes 20 us an array, and a GEMM has five."""
+    torch = sys.modules.get("torch")
+    return (torch is not None and type(x) in (torch.Tensor, torch.nn.Parameter)
+            and x.layout is torch.strided)
+
+
+def _torch_view(x: Any, name: str) -> _View:
+    """Of a tensor whose stream `_require` has waited for."""
+    if x.device.type != "cuda" or x.device.index != _DEVICE:
+        raise ValueError(f"{name} lies on {x.device}: expected CUDA's device {_DEVICE}")
+    if x.is_neg() or x.is_conj():
+        raise ValueError(f"{name} shows its memory negated: copy it first")
+    shape = tuple(x.shape)
+    return _View(x.data_ptr(), shape, str(x.dtype).removeprefix("torch."), _layout(shape, x.stride()))
+
+
 def _dlpack_view(x: Any, name: str) -> _View:
     kind, ordinal = (int(part) for part in x.__dlpack_device__())
-    if kind != _CUDA or ordinal != 0:
-        raise ValueError(f"{name} lies on {getattr(x, 'device', 'the host')}: expected CUDA's device 0")
+    if kind != _CUDA or ordinal != _DEVICE:
+        raise ValueError(f"{name} lies on {getattr(x, 'device', 'the host')}: expected CUDA's device "
+                         f"{_DEVICE}")
     if hasattr(x, "detach"):
         x = x.detach()
     try:
@@ -232,7 +264,7 @@ def cast(x: Any, to: Any, *, source: Any = None, overflow: str = "saturate") -> 
     ...     import torch
     ...     assert cuda.cast(torch.tensor([1.3], device="cuda"), "e4m3").item() == 0x3a
     """
-    _core.cuda_require()
+    _require()
     view = _view(x, "x")
     from_, to_ = _format_of(view, source, "x"), float_format(to)
     out = _empty(x, view.shape, to_)
@@ -332,7 +364,7 @@ def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32",
     ...     q = cuda.quantize(x, "deepgemm", granularity="1x128")
     ...     assert q.scales.shape == (512, 2)
     """
-    _core.cuda_require()
+    _require()
     view, fmt = _matrix(x, source, "x")
     rows, cols = view.shape
     element = element_format(to)
@@ -442,7 +474,7 @@ def gemm(a: Any, b: Any, *, profile: str, scale_a: Any = None, scale_b: Any = No
     ...     q = cuda.quantize(x, "deepgemm", granularity="tensor")
     ...     assert cuda.gemm(q, q, profile="cublaslt", output="bf16").shape == (512, 512)
     """
-    _core.cuda_require()
+    _require()
     if path not in ("auto", "hardware", "emulated"):
         raise ValueError(f"path {path!r}: expected 'auto', 'hardware' or 'emulated'")
     a, format_a, scale_a = _parts(a, format_a, scale_a)
