@@ -1,6 +1,7 @@
 // Which hypotheses there are, and how they read.
 #include <algorithm>
 
+#include "binade/emulation/dot_neighbours.hpp"
 #include "binade/formats/catalog.hpp"
 #include "diagnose_search.hpp"
 
@@ -158,39 +159,28 @@ std::vector<ChainChoice> known_chains(const DiagnoseInput& input, const Instruct
 
 std::vector<ChainChoice> neighbouring_chains(const std::vector<ChainChoice>& known) {
   std::vector<ChainChoice> all;
-  const auto add = [&](const ChainChoice& from, const std::string& what, auto&& change) {
+  const auto add = [&](const ChainChoice& from, const DotModel& model) {
     Instruction i = *from.instruction;
-    change(i);
+    i.model = model;
     const auto same = [&](const ChainChoice& c) {
       return c.instruction != nullptr && c.instruction->model == i.model &&
              c.instruction->k == i.k && c.instruction->c == i.c;
     };
-    if (!is_valid(i) || std::any_of(known.begin(), known.end(), same) ||
+    if (std::any_of(known.begin(), known.end(), same) ||
         std::any_of(all.begin(), all.end(), same)) {
       return;
     }
-    all.push_back({ChainKind::kInstruction,
-                   std::make_shared<Instruction>(i),
-                   {from.names.front() + " with " + what}});
+    all.push_back(
+        {ChainKind::kInstruction,
+         std::make_shared<Instruction>(i),
+         {from.names.front() + " with " + changed_fields(from.instruction->model, model)}});
   };
   for (const ChainChoice& c : known) {
     if (c.kind != ChainKind::kInstruction) continue;
-    const DotModel& m = c.instruction->model;
-    for (const int bits : {m.alignment_fraction_bits - 1, m.alignment_fraction_bits + 1}) {
-      add(c, "alignment_fraction_bits " + std::to_string(bits),
-          [&](Instruction& i) { i.model.alignment_fraction_bits = bits; });
-    }
-    add(c, "alignment floor",
-        [](Instruction& i) { i.model.alignment = AlignmentRounding::kFloor; });
-    add(c, "alignment nearest_even",
-        [](Instruction& i) { i.model.alignment = AlignmentRounding::kNearestEven; });
-    add(c, "result nearest_even",
-        [](Instruction& i) { i.model.result_rounding = Rounding::kNearestEven; });
-    add(c, "result toward_zero",
-        [](Instruction& i) { i.model.result_rounding = Rounding::kTowardZero; });
-    add(c, "all mantissa bits of the result", [](Instruction& i) { i.model.result = i.c; });
-    add(c, "step_k " + std::to_string(m.step_k / 2), [](Instruction& i) { i.model.step_k /= 2; });
-    add(c, "normalize_products", [](Instruction& i) { i.model.normalize_products = true; });
+    for (const DotNeighbour& n : dot_neighbours(*c.instruction)) add(c, n.model);
+    DotModel whole = c.instruction->model;
+    whole.result = c.instruction->c;
+    add(c, whole);
   }
   return all;
 }

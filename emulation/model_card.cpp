@@ -168,4 +168,15 @@ std::string instruction_to_json(const Instruction& i) {
   return j.dump(2);
 }
 
+std::string changed_fields(const DotModel& from, const DotModel& to) {
+  const Json before = model_to_json(from), after = model_to_json(to);
+  std::string text;
+  for (const auto& [field, value] : after.items()) {
+    if (value == before.at(field)) continue;
+    text += (text.empty() ? "" : ", ") + field + " " +
+            (value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return text;
+}
+
 }  // namespace binade

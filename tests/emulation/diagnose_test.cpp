@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "binade/emulation/dot_neighbours.hpp"
 #include "catch.hpp"
 #include "diagnose_problem.hpp"
 
@@ -126,6 +127,33 @@ TEST_CASE("Neighbours of an instruction are named by the parameter that differs"
   d = p.diagnose();
   REQUIRE(!d.exact.empty());
   CHECK_THAT(d.exact.front().text, ContainsSubstring("floor14"));
+}
+
+TEST_CASE("Each neighbour of an instruction is found, by the fields that a card would change") {
+  const Instruction known = find_instruction("hopper.wgmma.f32.e4m3.e4m3");
+  Problem p = problem::plain(6, 1024, Fp32::format);
+  p.run("cublaslt-fast");
+  const std::vector<unsigned char> as_known = p.d;
+  std::size_t told_apart = 0;
+  for (const DotNeighbour& neighbour : dot_neighbours(known)) {
+    Instruction card = known;
+    card.model = neighbour.model;
+    p.run("cublaslt-fast", {0, &card, 0});
+    if (p.d == as_known) continue;
+    ++told_apart;
+    const GemmDiagnosis d = p.diagnose();
+    INFO(neighbour.name << " " << told(d));
+    const std::string fields = changed_fields(known.model, neighbour.model);
+    bool named = false;
+    for (const GemmExplanation& e : d.exact) {
+      named |= e.text.find(fields) != std::string::npos;
+      for (const Instruction& row : instructions()) {  // or by the name that the neighbour has
+        named |= row.model == neighbour.model && lists(e.chains, row.name);
+      }
+    }
+    CHECK(named);
+  }
+  CHECK(told_apart >= 10);
 }
 
 TEST_CASE("Parts of K that are summed apart, and orders of scales that no profile has") {

@@ -127,6 +127,19 @@ TEST_CASE("model cards: every instruction survives the round trip") {
   }
 }
 
+TEST_CASE("fields in which two models part") {
+  const DotModel& from = find_instruction("hopper.wgmma.f32.e4m3.e4m3").model;
+  DotModel to = from;
+  CHECK(changed_fields(from, to).empty());
+  to.alignment_fraction_bits = 12;
+  CHECK(changed_fields(from, to) == "alignment_fraction_bits 12");
+  to.alignment = AlignmentRounding::kFloor;
+  CHECK(changed_fields(from, to) == "alignment_fraction_bits 12, alignment floor");
+  to.min_exponent = -133;
+  CHECK(changed_fields(to, from) ==
+        "alignment_fraction_bits 13, alignment truncate, min_exponent null");
+}
+
 TEST_CASE("model cards: what is wrong is named") {
   CHECK(card_refusal([](Json&) {}).empty());
   const auto says = [](const std::string& why, const char* part) {

@@ -91,8 +91,8 @@ struct DiagnoseOptions {
 /// order; the output rounded to nearest even, away, or cut, or through bf16 or fp16. Where nothing
 /// of this is exact, each departure in turn (tails of K, blocks left out or in another order,
 /// overrun, no reset after promotion, transposed operands, other formats, stale, shifted, missing
-/// or swapped scales), and neighbours of the instructions (one fraction bit more or less, floor,
-/// nearest even, half the products a step). Special values: outputs are compared as bits; NaN
+/// or swapped scales), and neighbours of the instructions (those of dot_neighbours, and results with
+/// all bits of C). Special values: outputs are compared as bits; NaN
 /// patterns and signs of zero are counted apart. Determinism: a pure function of its arguments, the
 /// same on any number of threads. The sample includes the corners. Errors: std::invalid_argument as
 /// gemm; for an output format of more than 32 bits, no D, or a card that takes other operands.

@@ -22,4 +22,7 @@ const Instruction& find_instruction(std::string_view name);
 Instruction instruction_from_json(std::string_view json);
 std::string instruction_to_json(const Instruction& instruction);
 
+/// The fields of a card in which `to` is not `from`, with its values: "alignment_fraction_bits 12".
+std::string changed_fields(const DotModel& from, const DotModel& to);
+
 }  // namespace binade
