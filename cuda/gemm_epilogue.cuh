@@ -35,7 +35,7 @@ struct DBoxes {
 template <class Tile>
 class Epilogue {
  public:
-  /// shared: staging of this warp's boxes, and room for its warpgroup's scales.
+  /// shared: staging of this warp's boxes, its warpgroup's rows of A and room for its scales.
   __device__ Epilogue(const GemmArguments& args, const GemmShared<Tile>& shared, int warpgroup)
       : args_(args),
         boxes_(shared.staging(static_cast<int>(threadIdx.x) / 32)),
@@ -117,7 +117,8 @@ class Epilogue {
   /// Through boxes in shared memory. A fence waits for what was written, so that boxes are sent
   /// together: all if there is a place for each, else first one, whose place is wanted soonest,
   /// then as many as there are places. At the end nothing hides that a warp waits for a place:
-  /// then a box lies where the 16 rows of A lay that the warp has multiplied, in each stage one.
+  /// then a box lies where the 16 rows of A lay that the warp has multiplied, in each stage one, if
+  /// there are stages enough. No barrier: a warpgroup's chains end for all its warps at once.
   template <bool kBf16>
   __device__ __forceinline__ void store(const float (&sums)[Tile::kCols / 2], int row, int col,
                                         int row_in_group, bool at_end) {

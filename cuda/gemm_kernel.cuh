@@ -6,8 +6,8 @@
 // of 352 cycles each, the second is done 355 after the first, however soon it was sent. So tensor
 // cores idle only while both write a tile, or where one takes longer to promote and to send again
 // than the other's chain lasts: beside a multiplication an addition takes two cycles. Hence halves
-// of the columns, and a tile's first chains on their way while the tile before is written; tiles
-// whose scales may change along K are faster without.
+// of the columns, and a tile's first chains on their way while the tile before is written; under
+// scales that change along K tiles are faster without.
 //
 // The bits come from the order alone: a chain starts from zero (scale-d 0), its k ascends, and its
 // result joins the FP32 sum of its place in the order of the chains. Neither the tile nor the ring
@@ -142,7 +142,7 @@ class Consumer {
       }
 #pragma unroll
       for (int part = 0; part < Tile::kRowParts; ++part) {
-        write(sums[part], row, col, part, walk.ended() && fills_stages());
+        write(sums[part], row, col, part, walk.ended() && owns_stages());
       }
     }
     // The turn that was passed last, so that no barrier is left half full.
@@ -161,8 +161,8 @@ class Consumer {
       accumulate_ahead(sums, chains);
       const int done_row = row, done_col = col;
       more = walk.next(row, col);
-      // What no tile follows is multiplied for nothing: under a branch ptxas would wait for it
-      // here.
+      // What no tile follows is multiplied for nothing, even while boxes of D are put where it
+      // reads: under a branch ptxas would wait for it here.
       begin(chains, !more, false);
       write(sums, done_row, done_col, 0, !more);
     }
@@ -178,8 +178,9 @@ class Consumer {
     epilogue_.run(sums, row + group_row() + in_group, col, in_group, at_end);
   }
 
-  /// Whether a tile's blocks are in all stages, so that no other warpgroup's are.
-  __device__ bool fills_stages() const {
+  /// Whether in no stage another warpgroup has yet to read these rows of A, after the last tile:
+  /// shared tiles have rows for each, others must have filled every stage.
+  __device__ bool owns_stages() const {
     return !Tile::kOwnTiles || args_.k_blocks >= Tile::kStages;
   }
 
@@ -299,7 +300,7 @@ class Consumer {
     return next;
   }
 
-  /// Chains that join FP32 sums, one at a time: the others' take over while this warpgroup
+  /// Chains that join FP32 sums, one at a time: the other warpgroup's are multiplied while this one
   /// promotes.
   __device__ void accumulate_one_by_one(Sums& sums, PromotionScales<Tile>& scales, int col) {
 #pragma unroll

@@ -46,8 +46,8 @@ constexpr int kScaleThreads = 64;  ///< that bring them
 
 /// What a consumer does while the tensor cores multiply for it or for another.
 enum class Overlap {
-  kShared,  ///< they share a tile; if they promote, one does while the other's chain, or its own of
-            ///< the other half of its columns, is multiplied
+  kShared,  ///< they share a tile; one promotes while another's chain is multiplied, or one of its
+            ///< own, of the other half of the columns
   kTiles,   ///< each warpgroup has a tile of its own: one is written while another is multiplied
   kTurns,   ///< they share a tile, and each issues its next chain before it promotes the last
 };
@@ -123,7 +123,7 @@ struct GemmTile {
   static_assert(kOverlap != (kPromotes ? Overlap::kTiles : Overlap::kTurns));
   static_assert(kConsumers > 1 || kOverlap != Overlap::kTiles);
   static_assert(!kPromotes || kOverlap == Overlap::kTurns || kChains == 1,
-                "only turns share a block");
+                "several chains in a block: only in turns");
   static_assert(kCols % (8 * kColParts) == 0, "each half is a width that wgmma has");
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
   static_assert(kCols % 8 == 0 && kCols <= 256, "widths that wgmma has");

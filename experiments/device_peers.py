@@ -65,6 +65,7 @@ COLUMNS = {
     "binade_over": "this median time over the package's: how many times as fast the package is",
     "differs": "results whose bits are not the package's, codes and scales; -1 for a copy",
     "differs_eager": "the same of torch's words run eagerly, of a quantiser; else -1",
+    "rest [ms]": "for which the device waits before so many calls, while they are queued",
 }
 OPERATIONS = ("casts", "quantisers", "gemm")
 RECIPE = "deepgemm-cuda"
@@ -197,13 +198,16 @@ class Comparison:
     def title(self) -> str:
         return f"{self.operation} {self.what} {' x '.join(map(str, self.shape))}"
 
-    def measure(self, rounds: int, repeats: int, shuffle: Callable[[list[Trial]], None]) -> None:
-        while not self.attempt(rounds, repeats, shuffle):
+    def measure(self, rounds: int, repeats: int, heat: float,
+                shuffle: Callable[[list[Trial]], None]) -> None:
+        """heat: seconds that a GEMM runs before it is timed, rests not counted."""
+        while not self.attempt(rounds, repeats, heat if self.operation == "gemm" else 0.0, shuffle):
             self.pause = max(FIRST_PAUSE, 2 * self.pause)
             if self.pause > LONGEST_PAUSE:
                 raise RuntimeError(f"{self.title}: calls cannot be queued as fast as they run")
 
-    def attempt(self, rounds: int, repeats: int, shuffle: Callable[[list[Trial]], None]) -> bool:
+    def attempt(self, rounds: int, repeats: int, heat: float,
+                shuffle: Callable[[list[Trial]], None]) -> bool:
         """False as soon as the pause is too short for a contender: what was measured is dropped."""
         order = list(self.trials)
         for trial in order:
@@ -211,7 +215,6 @@ class Comparison:
         for _ in range(rounds):
             shuffle(order)  # who comes after whom must not matter
             for trial in order:
-                heat = HEAT if self.operation == "gemm" else 0.0
                 times = trial.stretch(self.sets, heat, repeats, self.pause)
                 if times is None:
                     return False
@@ -225,7 +228,8 @@ class Comparison:
         return [[self.operation, self.what, "x".join(map(str, self.shape)), t.library,
                  len(t.microseconds), medians[t.library], max(t.microseconds), min(t.microseconds),
                  copy / medians[t.library], self.work / medians[t.library] * to_rate,
-                 medians[t.library] / medians["binade"], t.differs, t.differs_eager]
+                 medians[t.library] / medians["binade"], t.differs, t.differs_eager,
+                 self.pause * 1e3]
                 for t in self.trials]
 
 
@@ -349,7 +353,7 @@ def measure(options: argparse.Namespace) -> tuple[list[list[Any]], list[str]]:
     refusals: list[str] = []
     shuffle = random.Random(options.seed).shuffle
     for comparison in comparisons(options):
-        comparison.measure(options.rounds, options.repeats, shuffle)
+        comparison.measure(options.rounds, options.repeats, 0.0 if options.smoke else HEAT, shuffle)
         rows += comparison.rows()
         refusals += comparison.refusals
         for refusal in comparison.refusals:

@@ -59,10 +59,10 @@ def check_figure(module, folder):
     for operation, what, libraries in (("cast", "bf16 to e4m3", ("torch", *compiled)),
                                        ("quantise", "bf16 1x128", compiled)):
         rows += [[operation, what, "8192x7168", library, 60, 60 + 5 * i, 70 + 5 * i, 58 + 5 * i,
-                  61 / (60 + 5 * i), 2900, 1 + i / 12, 1234 * i, -1]
+                  61 / (60 + 5 * i), 2900, 1 + i / 12, 1234 * i, -1, 2]
                  for i, library in enumerate(libraries)]
     for shape in ("8192x8192x8192", "64x7168x16384"):
-        rows += [["gemm", what, shape, library, 60, 900, 990, 850, "nan", rate, 1200 / rate, 0, -1]
+        rows += [["gemm", what, shape, library, 60, 900, 990, 850, "nan", rate, 1200 / rate, 0, -1, 0]
                  for what in module.GEMMS for library, rate in (("binade", 1200), ("torch", 1190))]
     table = folder / "device_peers.csv"
     for operations in (("cast", "quantise", "gemm"), ("cast",), ("gemm",)):

@@ -1,4 +1,6 @@
 """binade.cuda: bits as on the host where there is a device; where there is none, one clear line."""
+import sys
+import types
 import unittest
 
 import binade
@@ -88,7 +90,8 @@ def test_quantisers_have_the_hosts_bits():
 def test_layouts_are_told_by_strides():
     layouts = {((3, 4), (4, 1)): "row-major", ((3, 4), (1, 3)): "column-major",
                ((3, 4), (8, 2)): "", ((3, 1), (1, 7)): "row-major", ((1, 4), (9, 1)): "row-major",
-               ((2, 3, 4), (1, 2, 6)): "column-major", ((5,), (2,)): "", ((), ()): "row-major"}
+               ((2, 3, 4), (1, 2, 6)): "column-major", ((5,), (2,)): "", ((), ()): "row-major",
+               ((5, 0), (1, 1)): "row-major"}
     for (shape, strides), layout in layouts.items():
         assert cuda._layout(shape, strides) == layout, (shape, strides)
 
@@ -169,8 +172,49 @@ def test_work_waits_for_torchs_stream():
         torch.cuda._sleep(200_000_000)  # 0.1 s, in which a cast that did not wait would read zeros
         x.fill_(1.5)
         codes = cuda.cast(x, "e4m3")
+        copied = codes.clone()
+        left = cuda.cast(x.clone(), "e4m3")  # whose source's memory is free now, and still to be read
+        torch.zeros_like(x)
     torch.cuda.synchronize()
-    assert bool((codes == 0x3c).all())
+    assert all(bool((c == 0x3c).all()) for c in (codes, copied, left))
+
+
+class Stream:
+    def __init__(self, cuda_stream, log):
+        self.cuda_stream, self.log = cuda_stream, log
+
+    def wait_stream(self, other):
+        self.log.append(f"{self.cuda_stream} waits for {other.cuda_stream}")
+
+
+def test_streams_wait_in_both_directions(monkeypatch):
+    log = []
+    side, default = Stream(7, log), Stream(0, log)
+    device = types.SimpleNamespace(
+        is_initialized=lambda: True, current_device=lambda: 0, current_stream=lambda i: side,
+        default_stream=lambda i: default)
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=device))
+    monkeypatch.setattr(cuda._core, "cuda_require", lambda: None)
+
+    @cuda._in_order
+    def work(fails=False):
+        log.append("work")
+        if fails:
+            raise ValueError("no")
+        return 5
+
+    expected = ["0 waits for 7", "work", "7 waits for 0"]
+    assert work() == 5 and log == expected
+    assert message_of(lambda: work(fails=True)) == "no" and log == 2 * expected
+    side.cuda_stream = 0
+    assert work() == 5 and log == 2 * expected + ["work"]
+
+
+def test_formats_that_the_device_has_not():
+    view = cuda._View(0, (2,), "uint8", "row-major")
+    assert "fp64 takes 64 bits" in message_of(lambda: cuda._format_of(view, "fp64", "x"))
+    assert "x holds int8: expected" in message_of(
+        lambda: cuda._format_of(cuda._View(0, (2,), "int8", "row-major"), None, "x"))
 
 
 def torch_1x128(torch, x):

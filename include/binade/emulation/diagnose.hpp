@@ -92,10 +92,10 @@ struct DiagnoseOptions {
 /// of this is exact, each departure in turn (tails of K, blocks left out or in another order,
 /// overrun, no reset after promotion, transposed operands, other formats, stale, shifted, missing
 /// or swapped scales), and neighbours of the instructions (those of dot_neighbours, and results with
-/// all bits of C). Special values: outputs are compared as bits; NaN
-/// patterns and signs of zero are counted apart. Determinism: a pure function of its arguments, the
-/// same on any number of threads. The sample includes the corners. Errors: std::invalid_argument as
-/// gemm; for an output format of more than 32 bits, no D, or a card that takes other operands.
+/// all bits of C). Special values: outputs are compared as bits; NaN patterns and signs of zero are
+/// counted apart. Determinism: a pure function of its arguments, the same on any number of threads.
+/// The sample includes the corners. Errors: std::invalid_argument as gemm; for an output format of
+/// more than 32 bits, no D, or a card that takes other operands.
 /// Source: DeepGEMM, CUTLASS and Transformer Engine for the orders (see gemm_profiles()); CUTLASS
 /// promote_residue_if_needed and FBGEMM issue 6159 for departures seen in kernels.
 /// Tests: tests/emulation/diagnose_test.cpp, diagnose_faults_test.cpp.

@@ -4,12 +4,15 @@ Arrays come from torch, cupy or whatever speaks DLPack or ``__cuda_array_interfa
 copied; results are allocated by torch or cupy, whichever the first argument belongs to. Elements in
 formats that those have no type for are unsigned integers that hold codes.
 
-Everything runs on CUDA's device 0.
+Everything runs on CUDA's device 0, which must be the current one but for torch, where it is made
+so for the call.
 
-Streams: all work is queued on that device's legacy default stream and not waited for. That stream
-first waits for torch's current one, and through DLPack for that on which an array was made.
-Whoever reads a result on another stream that does not wait for the default stream by itself calls
-`synchronize` or records an event first. torch's and cupy's own default stream is that stream.
+Streams: all work is queued on that device's legacy default stream and not waited for; torch's and
+cupy's own default stream is that stream. Where torch's current stream is another, the default
+stream first waits for it, and it then for the results. For an array that comes through DLPack the
+default stream waits for its owner's current stream; for one with `__cuda_array_interface__` alone
+for none. Whoever reads a result on yet another stream calls `synchronize` or records an event
+first.
 
 Scratch memory is kept for each shape and freed with `forget`. Without CUDA or without a device,
 every function raises RuntimeError with one line that says so.
@@ -17,9 +20,10 @@ every function raises RuntimeError with one line that says so.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +84,30 @@ def synchronize() -> None:
     _core.cuda_synchronize()
 
 
+def _in_order(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What the function queues comes after what torch's current stream holds, and before what that
+    stream gets later: else torch would give memory to new tensors that is still read or written."""
+    @functools.wraps(function)
+    def call(*args: Any, **given: Any) -> Any:
+        _core.cuda_require()
+        torch = sys.modules.get("torch")
+        if torch is None or not torch.cuda.is_initialized():
+            return function(*args, **given)
+        with contextlib.nullcontext() if torch.cuda.current_device() == _DEVICE else (
+                torch.cuda.device(_DEVICE)):
+            current = torch.cuda.current_stream(_DEVICE)
+            if current.cuda_stream == 0:
+                return function(*args, **given)
+            default = torch.cuda.default_stream(_DEVICE)
+            default.wait_stream(current)
+            try:
+                return function(*args, **given)
+            finally:
+                current.wait_stream(default)
+
+    return call
+
+
 @dataclass(frozen=True)
 class _View:
     """What the core needs of an array, which its owner keeps alive."""
@@ -103,6 +131,9 @@ def _view(x: Any, name: str, *, column_major: bool = False) -> _View:
 
 def _layout(shape: tuple[int, ...], strides: Sequence[int], width: int = 1) -> str:
     """Of an array with these strides between elements of this width; empty for neither layout."""
+    if 0 in shape:
+        return "row-major"
+
     def is_dense(axes: Iterable[int]) -> bool:
         dense = width
         for axis in axes:  # the fastest first; where there is one element, no stride is used
@@ -115,16 +146,6 @@ def _layout(shape: tuple[int, ...], strides: Sequence[int], width: int = 1) -> s
     return "row-major" if is_dense(reversed(axes)) else "column-major" if is_dense(axes) else ""
 
 
-def _require() -> None:
-    """A device, whose default stream waits for torch's current one."""
-    _core.cuda_require()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        current = torch.cuda.current_stream(_DEVICE)
-        if current.cuda_stream != 0:
-            torch.cuda.default_stream(_DEVICE).wait_stream(current)
-
-
 def _is_plain_tensor(x: Any) -> bool:
     """Whether torch itself says where x lies: DLPack takes 20 us an array, and a GEMM has five."""
     torch = sys.modules.get("torch")
@@ -133,11 +154,11 @@ def _is_plain_tensor(x: Any) -> bool:
 
 
 def _torch_view(x: Any, name: str) -> _View:
-    """Of a tensor whose stream `_require` has waited for."""
+    """Of a tensor whose stream `_in_order` has waited for."""
     if x.device.type != "cuda" or x.device.index != _DEVICE:
         raise ValueError(f"{name} lies on {x.device}: expected CUDA's device {_DEVICE}")
     if x.is_neg() or x.is_conj():
-        raise ValueError(f"{name} shows its memory negated: copy it first")
+        raise ValueError(f"{name} shows its memory negated or conjugated: copy it first")
     shape = tuple(x.shape)
     return _View(x.data_ptr(), shape, str(x.dtype).removeprefix("torch."), _layout(shape, x.stride()))
 
@@ -173,17 +194,27 @@ def _interface_view(x: Any, name: str) -> _View:
     return _View(int(found["data"][0]), shape, kind, layout)
 
 
+def _codes_of(fmt: _core.FloatFormat) -> str:
+    """The type of unsigned integers that hold codes of a format."""
+    if fmt.container_bits not in _NAMES:
+        raise ValueError(f"{fmt.name} takes {fmt.container_bits} bits: the device has formats of up to 32")
+    return _NAMES[fmt.container_bits]
+
+
 def _format_of(view: _View, fmt: Any, name: str) -> _core.FloatFormat:
     """The format of an array's elements: its own, or `fmt` for unsigned integers."""
     if view.type.startswith("uint"):
         if fmt is None:
             raise ValueError(f"{name} of {view.type} holds codes: say of which format")
         found = float_format(fmt)
-        if _NAMES[found.container_bits] != view.type:
-            raise ValueError(f"codes of {found.name} come as {_NAMES[found.container_bits]}, not as "
-                             f"{view.type}")
+        if (codes := _codes_of(found)) != view.type:
+            raise ValueError(f"codes of {found.name} come as {codes}, not as {view.type}")
         return found
-    found = float_format(view.type)
+    try:
+        found = float_format(view.type)
+    except ValueError:
+        raise ValueError(f"{name} holds {view.type}: expected numbers of a floating-point format, or "
+                         "unsigned integers that hold codes of one") from None
     if fmt is not None and float_format(fmt) != found:
         raise ValueError(f"{name} holds {found.name}, not {float_format(fmt).name}")
     return found
@@ -199,7 +230,7 @@ def _matrix(x: Any, fmt: Any, name: str, *,
 
 def _empty(like: Any, shape: tuple[int, ...], fmt: _core.FloatFormat) -> Any:
     """An array beside `like`, by the library that it belongs to."""
-    kind = _TYPED.get(fmt.name, _NAMES[fmt.container_bits])
+    kind = _TYPED.get(fmt.name) or _codes_of(fmt)
     library = type(like).__module__.partition(".")[0]
     if library == "cupy" and kind == "bfloat16":
         kind = "uint16"
@@ -226,6 +257,7 @@ def _row_major(x: Any, name: str) -> Any:
     raise ValueError(f"{name} are column-major, and no array of torch's or cupy's: copy them first")
 
 
+@_in_order
 def cast(x: Any, to: Any, *, source: Any = None, overflow: str = "saturate") -> Any:
     """Cast an array on the device, to nearest even, as `binade.encode` does on the host.
 
@@ -264,7 +296,6 @@ def cast(x: Any, to: Any, *, source: Any = None, overflow: str = "saturate") -> 
     ...     import torch
     ...     assert cuda.cast(torch.tensor([1.3], device="cuda"), "e4m3").item() == 0x3a
     """
-    _require()
     view = _view(x, "x")
     from_, to_ = _format_of(view, source, "x"), float_format(to)
     out = _empty(x, view.shape, to_)
@@ -313,6 +344,7 @@ def _quantizer(source: _core.FloatFormat, rows: int, cols: int, recipe: str, gra
                                scale_type, element)
 
 
+@_in_order
 def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32", to: Any = "e4m3",
              source: Any = None, transposed: bool = False,
              scale_layout: str = "row-major") -> Any:
@@ -364,7 +396,6 @@ def quantize(x: Any, recipe: str, *, granularity: str, scale_type: str = "fp32",
     ...     q = cuda.quantize(x, "deepgemm", granularity="1x128")
     ...     assert q.scales.shape == (512, 2)
     """
-    _require()
     view, fmt = _matrix(x, source, "x")
     rows, cols = view.shape
     element = element_format(to)
@@ -421,6 +452,7 @@ def _emulated(profile: str, a: tuple[Any, ...], b: tuple[Any, ...], output: _cor
                                   interval, model)
 
 
+@_in_order
 def gemm(a: Any, b: Any, *, profile: str, scale_a: Any = None, scale_b: Any = None,
          format_a: Any = None, format_b: Any = None, output: Any = "fp32",
          promotion_interval: int | None = None, instruction: str | None = None,
@@ -474,7 +506,6 @@ def gemm(a: Any, b: Any, *, profile: str, scale_a: Any = None, scale_b: Any = No
     ...     q = cuda.quantize(x, "deepgemm", granularity="tensor")
     ...     assert cuda.gemm(q, q, profile="cublaslt", output="bf16").shape == (512, 512)
     """
-    _require()
     if path not in ("auto", "hardware", "emulated"):
         raise ValueError(f"path {path!r}: expected 'auto', 'hardware' or 'emulated'")
     a, format_a, scale_a = _parts(a, format_a, scale_a)
