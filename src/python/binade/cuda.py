@@ -25,13 +25,15 @@ import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from . import _core
 from ._arrays import FP32, float_format
 from ._matmul import instruction as _find_instruction
 from ._scaling import element_format
 
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 _CUDA = 2  # DLPack's device type
 _DEVICE = 0  # where everything runs
 _NAMES = {8: "uint8", 16: "uint16", 32: "uint32"}
@@ -84,11 +86,11 @@ def synchronize() -> None:
     _core.cuda_synchronize()
 
 
-def _in_order(function: Callable[..., Any]) -> Callable[..., Any]:
+def _in_order(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
     """What the function queues comes after what torch's current stream holds, and before what that
     stream gets later: else torch would give memory to new tensors that is still read or written."""
     @functools.wraps(function)
-    def call(*args: Any, **given: Any) -> Any:
+    def call(*args: _Given.args, **given: _Given.kwargs) -> _Result:
         _core.cuda_require()
         torch = sys.modules.get("torch")
         if torch is None or not torch.cuda.is_initialized():
