@@ -166,7 +166,7 @@ std::vector<ChainChoice> neighbouring_chains(const std::vector<ChainChoice>& kno
       return c.instruction != nullptr && c.instruction->model == i.model &&
              c.instruction->k == i.k && c.instruction->c == i.c;
     };
-    if (std::any_of(known.begin(), known.end(), same) ||
+    if (!is_valid(i) || std::any_of(known.begin(), known.end(), same) ||
         std::any_of(all.begin(), all.end(), same)) {
       return;
     }
