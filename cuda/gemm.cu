@@ -1,6 +1,7 @@
 // The host's side of the GEMM: what was asked, checked; tensor maps; the choice of a tile; a
 // launch.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <mutex>
@@ -108,17 +109,22 @@ std::vector<GemmVariant> variants_for(const DeviceGemm& call) {
   return list;
 }
 
-/// A launch of so many clusters; the attribute must outlive the configuration.
-cudaLaunchConfig_t configure(const GemmVariant& v, int clusters, cudaLaunchAttribute& attribute) {
+using LaunchAttributes = std::array<cudaLaunchAttribute, 2>;
+
+/// A launch of so many clusters, which may begin before the launch ahead of it has ended; the
+/// attributes must outlive the configuration.
+cudaLaunchConfig_t configure(const GemmVariant& v, int clusters, LaunchAttributes& attributes) {
   const auto size = static_cast<unsigned>(v.cluster_size());
-  attribute.id = cudaLaunchAttributeClusterDimension;
-  attribute.val.clusterDim = {size, 1, 1};
+  attributes[0].id = cudaLaunchAttributeClusterDimension;
+  attributes[0].val.clusterDim = {size, 1, 1};
+  attributes[1].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attributes[1].val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(clusters) * size);
   config.blockDim = dim3(static_cast<unsigned>(v.threads));
   config.dynamicSmemBytes = static_cast<std::size_t>(v.dynamic_bytes);
-  config.attrs = &attribute;
-  config.numAttrs = 1;
+  config.attrs = attributes.data();
+  config.numAttrs = attributes.size();
   return config;
 }
 
@@ -126,8 +132,8 @@ int ask_resident_clusters(const GemmVariant& v) {
   check(
       cudaFuncSetAttribute(v.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, v.dynamic_bytes),
       "shared memory of the GEMM");
-  cudaLaunchAttribute attribute{};
-  const cudaLaunchConfig_t config = configure(v, multiprocessors() / v.cluster_size(), attribute);
+  LaunchAttributes attributes{};
+  const cudaLaunchConfig_t config = configure(v, multiprocessors() / v.cluster_size(), attributes);
   int clusters = 0;
   check(cudaOccupancyMaxActiveClusters(&clusters, v.kernel, &config), "clusters of the GEMM");
   if (clusters == 0) throw std::runtime_error("CUDA: this device has no room for a GEMM's cluster");
@@ -155,6 +161,7 @@ struct Plan {
   GemmVariant variant;
   double share;
   int cluster_rows = 0, cluster_cols = 0, resident = 0, k_blocks = 0;
+  int whole_cols = 0;  ///< of the clusters' columns those of whole tiles; the others' are narrow
 
   Plan(const DeviceGemm& call, const GemmVariant& v)
       : variant(v),
@@ -162,15 +169,35 @@ struct Plan {
         cluster_rows(ceil_divide(call.m, v.rows * v.cluster_rows)),
         cluster_cols(ceil_divide(call.n, v.cols * v.cluster_cols)),
         resident(resident_clusters(v)),
-        k_blocks(ceil_divide(call.k, kBlockK)) {}
+        k_blocks(ceil_divide(call.k, kBlockK)),
+        whole_cols(as_few_whole_cols(call.n)) {
+    // Less is not worth it: where the widths meet, chains do not run ahead.
+    if (mean_cols() > 63.0 / 64 * v.cols) whole_cols = cluster_cols;
+  }
 
   double tiles() const { return static_cast<double>(cluster_rows) * cluster_cols; }
+  /// Of a tile.
+  double mean_cols() const {
+    return variant.narrow_cols +
+           static_cast<double>(variant.cols - variant.narrow_cols) * whole_cols / cluster_cols;
+  }
   /// Cycles, roughly. Multiprocessors that a last round leaves idle give part of their power to the
   /// others: the time lies between that of whole rounds and that of the work evenly spread.
   double cost() const {
     const double spread = tiles() / resident;
     const double rounds = (std::max(spread, 1.0) + std::ceil(spread)) / 2;
-    return rounds * k_blocks * variant.rows * variant.cols * kBlockK / (4096 * share);
+    return rounds * k_blocks * variant.rows * mean_cols() * kBlockK / (4096 * share);
+  }
+
+ private:
+  /// That cover D together with narrow ones.
+  int as_few_whole_cols(std::size_t n) const {
+    if (variant.narrow_cols == variant.cols) return cluster_cols;
+    const std::size_t narrow = static_cast<std::size_t>(cluster_cols) * variant.cluster_cols *
+                               static_cast<std::size_t>(variant.narrow_cols);
+    return n <= narrow ? 0
+                       : ceil_divide(n - narrow,
+                                     (variant.cols - variant.narrow_cols) * variant.cluster_cols);
   }
 };
 
@@ -308,8 +335,13 @@ GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const Rea
   args.promotion_blocks = std::max(1, call.promotion_interval / kBlockK);
   args.cluster_rows = plan.cluster_rows;
   args.cluster_cols = plan.cluster_cols;
+  args.whole_tiles = plan.cluster_rows * plan.whole_cols;
+  args.whole_cols = plan.whole_cols * v.cluster_cols * v.cols;
   const int last = plan.cluster_rows % v.band;
-  args.by_band = Divider(static_cast<std::uint32_t>(v.band * plan.cluster_cols));
+  for (const bool narrow : {false, true}) {
+    const int cols = narrow ? plan.cluster_cols - plan.whole_cols : plan.whole_cols;
+    args.by_band[narrow] = Divider(static_cast<std::uint32_t>(v.band * std::max(cols, 1)));
+  }
   args.by_last_height = Divider(static_cast<std::uint32_t>(last == 0 ? v.band : last));
   args.scaling = call.scaling;
   args.scale_a = call.scale_a;
@@ -320,15 +352,16 @@ GemmArguments make_arguments(const DeviceGemm& call, const Plan& plan, const Rea
 }
 
 void launch(const Plan& plan, GemmArguments& args) {
-  cudaLaunchAttribute attribute{};
+  LaunchAttributes attributes{};
   const cudaLaunchConfig_t config = configure(
-      plan.variant, static_cast<int>(std::min<double>(plan.tiles(), plan.resident)), attribute);
+      plan.variant, static_cast<int>(std::min<double>(plan.tiles(), plan.resident)), attributes);
   void* parameters[] = {&args};
   check(cudaLaunchKernelExC(&config, plan.variant.kernel, parameters), "gemm_kernel");
 }
 
 std::string name_of(const GemmVariant& v) {
   return std::to_string(v.rows) + "x" + std::to_string(v.cols) +
+         (v.narrow_cols < v.cols ? "/" + std::to_string(v.narrow_cols) : "") +
          (v.overlap == Overlap::kTiles   ? " each"
           : v.overlap == Overlap::kTurns ? " in turns"
                                          : "") +

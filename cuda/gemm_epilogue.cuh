@@ -16,7 +16,8 @@ namespace binade::cuda {
 /// columns. The last may overlap the one before; what both hold is written twice.
 template <int kCols, int kElementBytes>
 struct DBoxes {
-  static constexpr int kGroups = kCols / 8;  ///< eights of columns
+  static constexpr int kBytes = kElementBytes;  ///< of an element
+  static constexpr int kGroups = kCols / 8;     ///< eights of columns
   static constexpr int kWidth = std::min(128 / (8 * kElementBytes), kGroups);  ///< of a box
   static constexpr int kCount = (kGroups + kWidth - 1) / kWidth;
   static constexpr int kPitch = kWidth * 8 * kElementBytes;  ///< bytes of a row
@@ -29,7 +30,7 @@ struct DBoxes {
   }
 };
 
-/// Writes the sums of one warp: 16 rows, kCols columns. A thread holds, for each eight columns j,
+/// Writes the sums of one warp: 16 rows of a tile. A thread holds, for each eight columns j,
 /// sums[4 j .. 4 j + 3]: columns 8 j + 2 (lane % 4) + {0, 1} of row lane / 4, then of the row eight
 /// further down.
 template <class Tile>
@@ -53,22 +54,32 @@ class Epilogue {
   __device__ void send_for_scales(int row, int col) {
     if (args_.scaling != GemmScaling::kRow) return;
     await_warpgroup();  // the last tile's have been read
-    const int thread = static_cast<int>(threadIdx.x) % 128;
+    int thread = static_cast<int>(threadIdx.x) % 128;
+    ptx::keep(thread);  // anew for each tile, as in store
     if (thread < kScaleRows) {
       ptx::copy_async_word(scales_ + thread,
                            first_scale(args_.scale_a, min(row + thread, args_.m - 1)));
     }
     for (int i = thread; i < Tile::kCols; i += 128) {
-      ptx::copy_async_word(scales_ + kScaleRows + i,
+      const int at = i % 8 / 2 * Tile::kColScaleRun + i / 8 * 2 + i % 2;
+      ptx::copy_async_word(scales_ + kScaleRows + at,
                            first_scale(args_.scale_b, min(col + i, args_.n - 1)));
     }
     ptx::copy_async_commit();
   }
 
+  /// Until what was sent for is there: before a tile's first rows are written.
+  __device__ __forceinline__ void await_scales() const {
+    if (args_.scaling != GemmScaling::kRow) return;
+    ptx::copy_async_wait<0>();
+    await_warpgroup();
+  }
+
   /// row, col: of the warp's first number in D; row_in_group: of the warpgroup's rows; at_end: its
   /// rows of A have been read in every stage, and none follow.
-  __device__ __forceinline__ void run(float (&sums)[Tile::kCols / 2], int row, int col,
-                                      int row_in_group, bool at_end) {
+  template <int kSums>
+  __device__ __forceinline__ void run(float (&sums)[kSums], int row, int col, int row_in_group,
+                                      bool at_end) {
     if (args_.scaling == GemmScaling::kRow) {
       scale_rows(sums, row_in_group);
     } else if (scale_ != 1.0f) {
@@ -76,9 +87,9 @@ class Epilogue {
       for (float& sum : sums) sum *= scale_;
     }
     if (args_.bf16) {
-      store<true>(sums, row, col, row_in_group, at_end);
+      store<DBoxes<2 * kSums, 2>>(sums, row, col, row_in_group, at_end);
     } else {
-      store<false>(sums, row, col, row_in_group, at_end);
+      store<DBoxes<2 * kSums, 4>>(sums, row, col, row_in_group, at_end);
     }
   }
 
@@ -93,36 +104,40 @@ class Epilogue {
 
   __device__ void await_warpgroup() const { ptx::named_barrier_wait(8 + warpgroup_, 128); }
 
-  __device__ __forceinline__ void scale_rows(float (&sums)[Tile::kCols / 2], int row_in_group) {
-    ptx::copy_async_wait<0>();
-    await_warpgroup();
-    const float* rows = scales_ + row_in_group + lane_ / 4;
+  template <int kSums>
+  __device__ __forceinline__ void scale_rows(float (&sums)[kSums], int row_in_group) {
+    int lane = lane_;
+    ptx::keep(lane);  // anew for each tile, as in store
+    const float* rows = scales_ + row_in_group + lane / 4;
+    const float* cols = scales_ + kScaleRows + lane % 4 * Tile::kColScaleRun;
     const float sa[2] = {rows[0], rows[8]};
 #pragma unroll
-    for (int j = 0; j < Tile::kCols / 8; ++j) {
-      const float2 sb =
-          *reinterpret_cast<const float2*>(scales_ + kScaleRows + 8 * j + 2 * (lane_ % 4));
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float* s = sums + 4 * j + 2 * half;
-        s[0] = (s[0] * sb.x) * sa[half];
-        s[1] = (s[1] * sb.y) * sa[half];
-      }
+    for (int j = 0; j < kSums / 4; j += 2) {  // the last may be read in vain
+      const float4 sb = *reinterpret_cast<const float4*>(cols + 2 * j);
+      scale_eight(sums + 4 * j, sb.x, sb.y, sa);
+      if (j + 1 < kSums / 4) scale_eight(sums + 4 * j + 4, sb.z, sb.w, sa);
     }
   }
 
-  template <bool kBf16>
-  using Boxes = DBoxes<Tile::kCols, kBf16 ? 2 : 4>;
+  /// Of eight columns this thread's two, in its two rows.
+  static __device__ __forceinline__ void scale_eight(float* s, float sb0, float sb1,
+                                                     const float (&sa)[2]) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      s[2 * half] = (s[2 * half] * sb0) * sa[half];
+      s[2 * half + 1] = (s[2 * half + 1] * sb1) * sa[half];
+    }
+  }
 
   /// Through boxes in shared memory. A fence waits for what was written, so that boxes are sent
   /// together: all if there is a place for each, else first one, whose place is wanted soonest,
   /// then as many as there are places. At the end nothing hides that a warp waits for a place:
   /// then a box lies where the 16 rows of A lay that the warp has multiplied, in each stage one, if
   /// there are stages enough. No barrier: a warpgroup's chains end for all its warps at once.
-  template <bool kBf16>
-  __device__ __forceinline__ void store(const float (&sums)[Tile::kCols / 2], int row, int col,
-                                        int row_in_group, bool at_end) {
-    constexpr int kCount = Boxes<kBf16>::kCount;
+  template <class Boxes>
+  __device__ __forceinline__ void store(const float* sums, int row, int col, int row_in_group,
+                                        bool at_end) {
+    constexpr int kCount = Boxes::kCount;
     static_assert(kBoxBytes == 16 * kBlockK);
     const bool in_stages = at_end && kCount <= Tile::kStages;
     unsigned char* const rows_of_a = rows_of_a_ + row_in_group * kBlockK;
@@ -136,9 +151,9 @@ class Epilogue {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       if ((i == 0 || i >= Tile::kBoxes) && !in_stages) await_boxes(lane);
-      fill<kBf16>(lane, box(i), sums + 4 * Boxes<kBf16>::first_group(i));
+      fill<Boxes>(lane, box(i), sums + 4 * Boxes::first_group(i));
       if (i + 1 == kCount || (kCount > Tile::kBoxes && i % Tile::kBoxes == 0)) {
-        send<Boxes<kBf16>>(lane, box, first, i, row, col);
+        send<Boxes>(lane, box, first, i, row, col);
         first = i + 1;
       }
     }
@@ -166,25 +181,24 @@ class Epilogue {
     }
   }
 
-  template <bool kBf16>
+  template <class Boxes>
   __device__ __forceinline__ void fill(int lane, unsigned char* box, const float* sums) const {
-    using Box = Boxes<kBf16>;
     const std::uint32_t base = ptx::shared_address(box);
-    if constexpr (kBf16) {
+    if constexpr (Boxes::kBytes == 2) {
 #pragma unroll
-      for (int j = 0; j < Box::kWidth; j += 2) {  // of an odd number the last eight goes twice
-        const int second = j + 1 < Box::kWidth ? 1 : 0;
+      for (int j = 0; j < Boxes::kWidth; j += 2) {  // of an odd number the last eight goes twice
+        const int second = j + 1 < Boxes::kWidth ? 1 : 0;
         const float *s = sums + 4 * j, *t = s + 4 * second;
-        ptx::store_matrices(base + Box::place(lane % 16, j + lane / 16 * second),
+        ptx::store_matrices(base + Boxes::place(lane % 16, j + lane / 16 * second),
                             ptx::to_bf16x2(s[0], s[1]), ptx::to_bf16x2(s[2], s[3]),
                             ptx::to_bf16x2(t[0], t[1]), ptx::to_bf16x2(t[2], t[3]));
       }
     } else {
 #pragma unroll
-      for (int j = 0; j < 2 * Box::kWidth; ++j) {
+      for (int j = 0; j < 2 * Boxes::kWidth; ++j) {
         const float* s = sums + 2 * j;
         ptx::store_pair(
-            base + Box::place(lane / 4 + 8 * (j % 2), j / 2 * 2 + lane % 4 / 2) + lane % 2 * 8,
+            base + Boxes::place(lane / 4 + 8 * (j % 2), j / 2 * 2 + lane % 4 / 2) + lane % 2 * 8,
             fp32_bits(s[0]), fp32_bits(s[1]));
       }
     }

@@ -18,6 +18,7 @@
 
 #include "gemm_epilogue.cuh"
 #include "gemm_producer.cuh"
+#include "ptx/grid.cuh"
 #include "ptx/registers.cuh"
 #include "ptx/wgmma.cuh"
 
@@ -104,7 +105,12 @@ class Consumer {
   __device__ void run() {
     TileWalk<Tile> walk(args_);
     if constexpr (Tile::kRunsAhead) {
-      run_ahead(walk);
+      int row = 0, col = 0;
+      bool more = walk.next(row, col);
+      if (!walk.narrow()) more = run_ahead<Tile::kCols>(walk, row, col);
+      if constexpr (Tile::kNarrows) {
+        if (more) run_ahead<Tile::kNarrowCols>(walk, row, col);
+      }
     } else {
       run_apart(walk);
     }
@@ -114,12 +120,9 @@ class Consumer {
  private:
   static constexpr int kSteps = kBlockK / 32;
   static constexpr int kRowBlock = kRowsOfWarpgroup * kBlockK / 16;  ///< of A, as tile_address
-  static constexpr int kPartCols = Tile::kCols / Tile::kColParts;
-  static constexpr int kColBlock = kPartCols * kBlockK / 16;  ///< of B, as tile_address
-  using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, kPartCols>;
-  using Sums = float[Tile::kCols / 2];
-  using Chain = float[kPartCols / 2];
-  using Chains = Chain[Tile::kColParts];
+  using Sums = float[Tile::kCols / 2];                               ///< of 64 rows of a whole tile
+  template <int kSums>
+  using Chains = float[Tile::kColParts][kSums / Tile::kColParts];
 
   /// One tile after the other.
   __device__ void run_apart(TileWalk<Tile>& walk) {
@@ -132,48 +135,66 @@ class Consumer {
         continue;
       }
       epilogue_.send_for_scales(row + group_row(), col);
-      Sums sums[Tile::kRowParts];
-      if constexpr (Tile::kOverlap == Overlap::kTurns) {
-        accumulate_in_turns(sums[0], scales, col);
-      } else if constexpr (Tile::kPromotes) {
-        accumulate_one_by_one(sums[0], scales, col);
+      if (walk.narrow()) {
+        run_tile<Tile::kNarrowCols>(walk, scales, row, col);
       } else {
-        accumulate(sums);
-      }
-#pragma unroll
-      for (int part = 0; part < Tile::kRowParts; ++part) {
-        write(sums[part], row, col, part, walk.ended() && owns_stages());
+        run_tile<Tile::kCols>(walk, scales, row, col);
       }
     }
     // The turn that was passed last, so that no barrier is left half full.
     if (tile % Tile::kConsumers == warpgroup_) await_turn();
   }
 
-  /// A tile's first chain is multiplied while the tile before is written.
-  __device__ void run_ahead(TileWalk<Tile>& walk) {
-    Sums sums;
-    Chains chains;
-    int row = 0, col = 0;
-    bool more = walk.next(row, col);
-    begin(chains, !more, false);
-    while (more) {
+  template <int kCols>
+  __device__ __forceinline__ void run_tile(const TileWalk<Tile>& walk,
+                                           PromotionScales<Tile>& scales, int row, int col) {
+    float sums[Tile::kRowParts][kCols / 2];
+    if constexpr (Tile::kOverlap == Overlap::kTurns) {
+      accumulate_in_turns(sums[0], scales, col);
+    } else if constexpr (Tile::kPromotes) {
+      accumulate_one_by_one(sums[0], scales, col);
+    } else {
+      accumulate(sums);
+    }
+    epilogue_.await_scales();
+#pragma unroll
+    for (int part = 0; part < Tile::kRowParts; ++part) {
+      write(sums[part], row, col, part, walk.ended() && owns_stages());
+    }
+  }
+
+  /// The tiles of one width from that at (row, col) on: a tile's first chains are multiplied while
+  /// the tile before is written. Returns whether one of another width follows, and where.
+  template <int kCols>
+  __device__ bool run_ahead(TileWalk<Tile>& walk, int& row, int& col) {
+    float sums[kCols / 2];
+    Chains<kCols / 2> chains;
+    const bool narrow = walk.narrow();
+    bool more = true;
+    begin(chains, false, false);
+    for (bool follows = true; follows;) {
       epilogue_.send_for_scales(row + group_row(), col);
       accumulate_ahead(sums, chains);
       const int done_row = row, done_col = col;
       more = walk.next(row, col);
+      follows = more && walk.narrow() == narrow;
       // What no tile follows is multiplied for nothing, even while boxes of D are put where it
       // reads: under a branch ptxas would wait for it here.
-      begin(chains, !more, false);
+      begin(chains, !follows, false);
+      epilogue_.await_scales();
       write(sums, done_row, done_col, 0, !more);
     }
     ptx::wgmma_wait<0>();
+    return more;
   }
 
   __device__ int group_row() const { return Tile::kOwnTiles ? 0 : warpgroup_ * kRowsOfWarpgroup; }
   __device__ int warp_row() const { return 16 * (warp_ % 4); }  // of the warpgroup's
   __device__ int scale_row() const { return group_row() + warp_row() + lane_ / 4; }
 
-  __device__ __forceinline__ void write(Sums& sums, int row, int col, int part, bool at_end) {
+  template <int kSums>
+  __device__ __forceinline__ void write(float (&sums)[kSums], int row, int col, int part,
+                                        bool at_end) {
     const int in_group = part * kRowsOfWarpgroup + warp_row();
     epilogue_.run(sums, row + group_row() + in_group, col, in_group, at_end);
   }
@@ -212,8 +233,11 @@ class Consumer {
 
   /// The c-th chain of a stage for a part of the rows or columns, or what the stage adds to one
   /// that has begun.
-  __device__ __forceinline__ void issue(Chain& chain, int stage, int part, int c,
+  template <int kSums>
+  __device__ __forceinline__ void issue(float (&chain)[kSums], int stage, int part, int c,
                                         bool begun) const {
+    using Mma = ptx::Wgmma<typename Tile::TA, typename Tile::TB, 2 * kSums>;
+    constexpr int kColBlock = 2 * kSums * kBlockK / 16;  // of B, as tile_address
     constexpr int kCount = Tile::kPromotes ? kSteps / Tile::kChains : kSteps;
     const std::uint32_t offset = stage * (Tile::kStageBytes / 16);
     const std::uint32_t a = a_ + offset + (Tile::kRowParts > 1 ? part * kRowBlock : 0);
@@ -230,7 +254,14 @@ class Consumer {
   }
 
   /// One chain over all of K: while a block is multiplied, the one before is released.
-  __device__ void accumulate(Sums (&sums)[Tile::kRowParts]) {
+  template <int kSums>
+  __device__ void accumulate(float (&sums)[Tile::kRowParts][kSums]) {
+    // Else ptxas takes the sums of either width to live through the whole loop over tiles.
+#pragma unroll
+    for (auto& part : sums) {
+#pragma unroll
+      for (float& sum : part) sum = 0.0f;
+    }
     int previous = 0;
     await_turn();
     for (int block = 0; block < args_.k_blocks; ++block, stage_.advance()) {
@@ -246,13 +277,14 @@ class Consumer {
     pass_turn();
     ptx::wgmma_wait<0>();
 #pragma unroll
-    for (Sums& part : sums) ptx::pin(part);
+    for (auto& part : sums) ptx::pin(part);
     release(previous);
   }
 
   /// Chains that join FP32 sums; the first are on their way. What can be done while a chain is
   /// multiplied is.
-  __device__ __forceinline__ void accumulate_ahead(Sums& sums, Chains& chains) {
+  template <int kSums>
+  __device__ __forceinline__ void accumulate_ahead(float (&sums)[kSums], Chains<kSums>& chains) {
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
     int interval = args_.promotion_blocks, last = args_.k_blocks - 1;
@@ -271,7 +303,9 @@ class Consumer {
   }
 
   /// Sends for the chains of a block when its stage is full, or known to be.
-  __device__ __forceinline__ void begin(Chains& chains, bool known, bool begun) {
+  template <int kSums>
+  __device__ __forceinline__ void begin(float (&chains)[Tile::kColParts][kSums], bool known,
+                                        bool begun) {
     wait_full(known);
 #pragma unroll
     for (int part = 0; part < Tile::kColParts; ++part) {
@@ -281,9 +315,9 @@ class Consumer {
 
   /// What follows when the chains of a block are on their way: the first join their sums when
   /// kPending are still multiplied. Returns whether the next stage is known to be full.
-  template <int kPending>
-  __device__ __forceinline__ bool finish_block(Sums& sums, Chains& chains, int block, int last,
-                                               bool ends) {
+  template <int kPending, int kSums>
+  __device__ __forceinline__ bool finish_block(float (&sums)[kSums], Chains<kSums>& chains,
+                                               int block, int last, bool ends) {
     const int stage = stage_.at;
     stage_.advance();
     const bool next = block < last && is_full();
@@ -305,7 +339,7 @@ class Consumer {
   __device__ void accumulate_one_by_one(Sums& sums, PromotionScales<Tile>& scales, int col) {
 #pragma unroll
     for (float& sum : sums) sum = 0.0f;
-    Chain chain;
+    Sums chain;
     int in_chain = 0, interval = args_.promotion_blocks, block = 0;
     ptx::keep(interval);
     wait_full();
@@ -320,7 +354,7 @@ class Consumer {
 
   /// kLast: no stage follows. With a loop that asks instead, the tile is 2 to 4 % slower.
   template <bool kLast>
-  __device__ void run_block(Sums& sums, Chain& chain, PromotionScales<Tile>& scales, int col,
+  __device__ void run_block(Sums& sums, Sums& chain, PromotionScales<Tile>& scales, int col,
                             int block, bool begun, bool ends) {
     const int stage = stage_.at;
     issue(chain, stage, 0, 0, begun);
@@ -410,15 +444,15 @@ class Consumer {
   }
 
   /// A chain that has ended, of a part of the columns, joins its sums; the wait for it is over.
-  template <int part = 0>
-  static __device__ __forceinline__ void add(Sums& sums, Chain& chain) {
+  template <int part = 0, int kSums, int kChain>
+  static __device__ __forceinline__ void add(float (&sums)[kSums], float (&chain)[kChain]) {
     ptx::pin(chain);
 #pragma unroll
-    for (int i = 0; i < kPartCols / 2; ++i) sums[part * (kPartCols / 2) + i] += chain[i];
+    for (int i = 0; i < kChain; ++i) sums[part * kChain + i] += chain[i];
   }
 
   /// The same of all columns, times the scales of its block of K if there are such.
-  static __device__ __forceinline__ void promote(Sums& sums, Chain& chain,
+  static __device__ __forceinline__ void promote(Sums& sums, Sums& chain,
                                                  const PromotionScales<Tile>& scales, int col) {
     ptx::pin(chain);
     if (!scales.scaled()) {
@@ -433,7 +467,7 @@ class Consumer {
   }
 
   /// begin: where the tile begins in its block of 128 columns, in eights.
-  static __device__ __forceinline__ void promote_from(Sums& sums, const Chain& chain,
+  static __device__ __forceinline__ void promote_from(Sums& sums, const Sums& chain,
                                                       const PromotionScales<Tile>& scales,
                                                       int begin) {
 #pragma unroll
@@ -483,6 +517,9 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
   } else {
     __syncthreads();
   }
+  // What lies before this reads nothing that the launch ahead writes.
+  ptx::grid_lets_next_begin();
+  ptx::grid_awaits_last();
   // A block begins with as many registers a thread as are there for all, and shares them out anew.
   constexpr bool kShares = Tile::kConsumers > 1;
   constexpr int kAtStart = 65536 / Tile::kThreads / 8 * 8, kAll = kAtStart * Tile::kThreads / 128;

@@ -19,10 +19,12 @@ namespace binade::cuda {
 struct GemmArguments {
   CUtensorMap a, b, d;
   int m, n;
-  int k_blocks;                     ///< blocks of 128 along K, the last one padded with zeros
-  int promotion_blocks;             ///< of them between promotions
-  int cluster_rows, cluster_cols;   ///< the grid of clusters' tiles that covers D
-  Divider by_band, by_last_height;  ///< clusters of a band, and rows of them in the last band
+  int k_blocks;                    ///< blocks of 128 along K, the last one padded with zeros
+  int promotion_blocks;            ///< of them between promotions
+  int cluster_rows, cluster_cols;  ///< the grid of clusters' tiles that covers D
+  int whole_tiles, whole_cols;     ///< of these tiles those not narrow, and their columns of D
+  Divider by_band[2];              ///< clusters of a band of whole tiles, and of narrow ones
+  Divider by_last_height;          ///< rows of them in the last band
   GemmScaling scaling;
   DeviceScales scale_a, scale_b;
   bool bf16;  ///< the output; else fp32
@@ -57,9 +59,11 @@ enum class Overlap {
 ///
 /// kChains: 0 for one chain over all of K; else the chains in a block of 128 (1, 2, 4). A cluster
 /// is kClusterRows x kClusterCols blocks; blocks in a column of it share the tile of B, those in a
-/// row the tile of A.
+/// row the tile of A. The last tiles of a row may be narrower by kNarrower columns, so that a row
+/// covers D with little left over.
 template <class A, class B, int kConsumersOf, int kColsOf, int kChainsOf,
-          Overlap kOverlapOf = Overlap::kShared, int kClusterRowsOf = 1, int kClusterColsOf = 1>
+          Overlap kOverlapOf = Overlap::kShared, int kClusterRowsOf = 1, int kClusterColsOf = 1,
+          int kNarrowerOf = 0>
 struct GemmTile {
   using TA = A;
   using TB = B;
@@ -82,6 +86,8 @@ struct GemmTile {
   /// Chains side by side, of the halves of the columns: one joins its sums while the other is
   /// multiplied. For each, A is read once more.
   static constexpr int kColParts = kRunsAhead && kConsumers > 1 ? 2 : 1;
+  static constexpr bool kNarrows = kNarrowerOf > 0;
+  static constexpr int kNarrowCols = kCols - kNarrowerOf;
   static constexpr int kReaders = kOwnTiles ? 1 : kConsumers;  ///< warpgroups that read a stage
   static constexpr int kRows = kRowsOfWarpgroup * kRowParts * kReaders;
   static constexpr int kClusterSize = kClusterRows * kClusterCols;
@@ -96,9 +102,12 @@ struct GemmTile {
   /// ones lose a hundredth by a second.
   static constexpr int kScalesAhead = kRows == 64 ? 4 : 1;
   static constexpr int kScaleSlotBytes = 4 * kScaleChunk * kBlockScales;
+  /// Of the columns' scales those lie together, a run each, that threads with the same lane % 4
+  /// multiply by, so that one reads four at a time; runs begin in different banks.
+  static constexpr int kColScaleRun = 4 * ((kCols + 15) / 16 | 1);
   /// A warpgroup's scales of rows and of columns, which come last. They lie where those of blocks
   /// would: a product has the ones or the others.
-  static constexpr int kRowScaleBytes = 4 * (kRowsOfWarpgroup * kRowParts + kCols);
+  static constexpr int kRowScaleBytes = 4 * (kRowsOfWarpgroup * kRowParts + 4 * kColScaleRun);
   static constexpr int kLeastScaleBytes =
       std::max(kConsumers * kRowScaleBytes, 2 * kScaleSlotBytes);
   static constexpr int kOtherBytes =
@@ -124,7 +133,8 @@ struct GemmTile {
   static_assert(kConsumers > 1 || kOverlap != Overlap::kTiles);
   static_assert(!kPromotes || kOverlap == Overlap::kTurns || kChains == 1,
                 "several chains in a block: only in turns");
-  static_assert(kCols % (8 * kColParts) == 0, "each half is a width that wgmma has");
+  static_assert(kCols % (8 * kColParts) == 0 && kNarrowCols % (8 * kColParts) == 0,
+                "each half is a width that wgmma has");
   static_assert(kClusterRows == 1 || kClusterCols == 1, "a cluster shares A or B");
   static_assert(kCols % 8 == 0 && kCols <= 256, "widths that wgmma has");
   static_assert(kBytesB % 1024 == 0 && kStageBytes % 1024 == 0, "the swizzle's period");
@@ -182,7 +192,8 @@ struct RingPlace {
 };
 
 /// The tiles of one block, in the order in which it computes them: clusters walk through columns of
-/// D inside bands of rows, so that what runs at one time reads few rows of A and of B.
+/// D inside bands of rows, so that what runs at one time reads few rows of A and of B; all whole
+/// tiles come before the narrow ones, which lie to their right.
 template <class Tile>
 class TileWalk {
  public:
@@ -196,22 +207,31 @@ class TileWalk {
   /// The next tile's first row and column, if there is one.
   __device__ bool next(int& row, int& col) {
     if (ended()) return false;
-    const int band = args_.by_band.quotient(next_);
-    const int in_band = next_ - band * args_.by_band.divisor();
+    if constexpr (Tile::kNarrows) narrow_ = next_ >= args_.whole_tiles;
+    const Divider& by_band = args_.by_band[narrow()];
+    const int index = next_ - (narrow() ? args_.whole_tiles : 0);
+    const int band = by_band.quotient(index);
+    const int in_band = index - band * by_band.divisor();
     const bool whole = (band + 1) * kBand <= args_.cluster_rows;
     const int height = whole ? kBand : args_.by_last_height.divisor();
     const int cluster_col = whole ? in_band / kBand : args_.by_last_height.quotient(in_band);
     const int cluster_row = band * kBand + in_band - cluster_col * height;
     row = (cluster_row * Tile::kClusterRows + rank_ / Tile::kClusterCols) * Tile::kRows;
-    col = (cluster_col * Tile::kClusterCols + rank_ % Tile::kClusterCols) * Tile::kCols;
+    const int tile_col = cluster_col * Tile::kClusterCols + rank_ % Tile::kClusterCols;
+    col = narrow() ? args_.whole_cols + tile_col * Tile::kNarrowCols : tile_col * Tile::kCols;
     next_ += static_cast<int>(gridDim.x) / Tile::kClusterSize;
     return true;
   }
+  /// Whether the tile that next gave is narrow.
+  __device__ bool narrow() const { return Tile::kNarrows && narrow_; }
+  /// The product is not a parameter, for then ptxas keeps the ring of 192 promoted columns out of
+  /// uniform registers: 4 % slower.
   __device__ bool ended() const { return next_ >= args_.cluster_rows * args_.cluster_cols; }
 
  private:
   const GemmArguments& args_;
   int next_, rank_;
+  bool narrow_ = false;
 };
 
 }  // namespace binade::cuda

@@ -13,7 +13,7 @@ struct GemmVariant {
   /// it orders the tiles that serve a call.
   double share;
   double block_share;  ///< the same under block scales
-  int rows, cols, chains;
+  int rows, cols, narrow_cols, chains;
   Overlap overlap;
   int cluster_rows, cluster_cols, stages, threads, dynamic_bytes;
   int band;  ///< of the walk: clusters
@@ -29,6 +29,7 @@ GemmVariant gemm_variant(double share, double block_share) {
           block_share,
           Tile::kRows,
           Tile::kCols,
+          Tile::kNarrowCols,
           Tile::kChains,
           Tile::kOverlap,
           Tile::kClusterRows,
