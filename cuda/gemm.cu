@@ -171,7 +171,7 @@ struct Plan {
         resident(resident_clusters(v)),
         k_blocks(ceil_divide(call.k, kBlockK)),
         whole_cols(as_few_whole_cols(call.n)) {
-    // Less is not worth it: where the widths meet, chains do not run ahead.
+    // Less is not worth it: promoted, no chain runs ahead where the widths meet.
     if (mean_cols() > 63.0 / 64 * v.cols) whole_cols = cluster_cols;
   }
 

@@ -517,9 +517,10 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
   } else {
     __syncthreads();
   }
-  // What lies before this reads nothing that the launch ahead writes.
-  ptx::grid_lets_next_begin();
+  // What lies before this reads nothing that a launch ahead writes. The next may begin when none
+  // ahead of this one runs: it may take for granted what the one before has written.
   ptx::grid_awaits_last();
+  ptx::grid_lets_next_begin();
   // A block begins with as many registers a thread as are there for all, and shares them out anew.
   constexpr bool kShares = Tile::kConsumers > 1;
   constexpr int kAtStart = 65536 / Tile::kThreads / 8 * 8, kAll = kAtStart * Tile::kThreads / 128;

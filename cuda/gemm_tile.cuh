@@ -42,7 +42,7 @@ constexpr int kBlockK = 128;  ///< bytes of a row that a stage holds: the widest
 constexpr int kRowsOfWarpgroup = 64;
 constexpr int kBoxBytes = 16 * 128;   ///< of D, in which a warp writes it: 16 rows
 constexpr int kSharedBytes = 232448;  ///< of a block on sm_90
-constexpr int kBarrierBytes = 512;
+constexpr int kBarrierBytes = 384;
 constexpr int kScaleChunk = 2;     ///< blocks of K whose scales come together
 constexpr int kScaleThreads = 64;  ///< that bring them
 
@@ -128,7 +128,7 @@ struct GemmTile {
 
   static_assert(!kTakesBlockScales || kScaleSpan <= 2,
                 "a tile meets two blocks of columns at most");
-  static_assert(kStages >= 3);
+  static_assert(kStages >= 4, "fewer do not hide how long memory takes");
   static_assert(kOverlap != (kPromotes ? Overlap::kTiles : Overlap::kTurns));
   static_assert(kConsumers > 1 || kOverlap != Overlap::kTiles);
   static_assert(!kPromotes || kOverlap == Overlap::kTurns || kChains == 1,

@@ -9,12 +9,16 @@ torch's copy_ of as many bytes.
 
 A time is that between CUDA events around one call, and calls are queued ahead of the device: the
 package works on the legacy default stream, which no graph can capture, and Python may take longer
-to launch a kernel than the device to run it. Where the queue would run dry the device waits first
-(torch.cuda._sleep), twice as long each time, until the last call is queued before the first begins;
-and then it waits as long for every contender, since a device that has rested runs faster.
-Contenders take turns in rounds of changing order. A GEMM first runs alone for a quarter of a
-second, so that its own heat sets the clock; what moves memory, a few times. Inputs take turns
-beyond the L2, a call's result has an array of its own, and scales lie as each library takes them.
+to launch a kernel than the device to run it. Twice as many calls go before those that are timed.
+Where the queue runs dry nevertheless, the device waits first (torch.cuda._sleep), twice as long
+each time, until the last call is queued before the first begins; and then it waits as long for
+every contender, since a device that has rested runs faster.
+
+Contenders take turns, some calls each, in rounds of changing order: so all meet the same clock,
+which under a GEMM's load changes by tenths within a second. GEMMs have first taken turns for a
+quarter of a second, untimed. After that each GEMM runs alone for as long and is timed again, at the
+clock that its own power leaves it: a second figure, less steady. Inputs take turns beyond the L2,
+a call's result has an array of its own, and scales lie as each library takes them.
 
 torch's quantisers are DeepGEMM's words (recipe deepgemm-cuda) for each granularity, compiled.
 Compiled code divides to within two units in the last place, not to the nearest, so the package's
@@ -66,6 +70,8 @@ COLUMNS = {
     "differs": "results whose bits are not the package's, codes and scales; -1 for a copy",
     "differs_eager": "the same of torch's words run eagerly, of a quantiser; else -1",
     "rest [ms]": "for which the device waits before so many calls, while they are queued",
+    "time_alone [us]": "of a GEMM, the median time of a call after others of its own; else nan",
+    "alone_over": "as binade_over, of these times",
 }
 OPERATIONS = ("casts", "quantisers", "gemm")
 RECIPE = "deepgemm-cuda"
@@ -79,9 +85,10 @@ SHAPES = ((8192, 8192, 8192), (4096, 4096, 4096), (4096, 7168, 2048), (4096, 211
           (4096, 24576, 1536), (64, 7168, 16384))
 SMALL_SHAPES = ((256, 512, 512),)
 BEYOND_CACHES = 1 << 29  # bytes that inputs take turns through
-HEAT = 0.25  # seconds that a GEMM runs before it is timed
-SETTLE = 3  # calls that find what another contender, or a pause, has left
-MOST_REPEATS = 100  # with the launches of each they fit into the device's queue
+HEAT = 0.25  # seconds that GEMMs run before they are timed, in turns and alone
+ALONE = 3  # rounds in which each runs alone
+LEAD = 2  # times as many calls before those timed, which find what another contender has left
+MOST_REPEATS = 64  # with those before, and the launches of each they fit into the device's queue
 CYCLES = 2e9  # of the device's clock a second, about
 FIRST_PAUSE, LONGEST_PAUSE = 2e-3, 2.0  # seconds
 
@@ -108,34 +115,36 @@ class Trial:
     run: Callable[[int], Any]
     differs: int = -1
     differs_eager: int = -1
-    microseconds: list[float] = field(default_factory=list)
+    microseconds: list[float] = field(default_factory=list)  # in turns
+    alone: list[float] = field(default_factory=list)
 
     def stretch(self, sets: int, heat: float, repeats: int, pause: float) -> list[float] | None:
-        """Runs alone for a while, then timed; the device waits before every `repeats` calls."""
+        """Microseconds of `repeats` calls, before which the device waits; None where one may have
+        waited for the host. heat: seconds for which it has run in the same way before."""
         turn, kept = itertools.count(), [None] * sets
 
         def call() -> None:  # the result stays, so that the next has another place
             at = next(turn) % sets
             kept[at] = self.run(at)
 
-        for _ in range(math.ceil(heat / seconds_of(call, pause) / repeats)):
-            rest(pause)
-            for _ in range(repeats):
-                call()
+        cold = math.ceil(heat / seconds_of(call, pause) / (1 + LEAD) / repeats) if heat else 0
+        for _ in range(cold):
+            timed(call, repeats, pause)
         return timed(call, repeats, pause)
 
 
 def seconds_of(call: Callable[[], None], pause: float) -> float:
     """Of one call, about."""
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    calls = 3
     call()
     rest(pause)
     begin.record()
-    for _ in range(SETTLE):
+    for _ in range(calls):
         call()
     end.record()
     torch.cuda.synchronize()
-    return max(1e-6, begin.elapsed_time(end) * 1e-3 / SETTLE)
+    return max(1e-6, begin.elapsed_time(end) * 1e-3 / calls)
 
 
 def rest(pause: float) -> None:
@@ -147,7 +156,7 @@ def timed(call: Callable[[], None], repeats: int, pause: float) -> list[float] |
     """Microseconds of each call; None where one may have waited for the host."""
     events = [torch.cuda.Event(enable_timing=True) for _ in range(repeats + 1)]
     rest(pause)
-    for _ in range(SETTLE):
+    for _ in range(LEAD * repeats):
         call()
     events[0].record()
     for event in events[1:]:
@@ -200,7 +209,7 @@ class Comparison:
 
     def measure(self, rounds: int, repeats: int, heat: float,
                 shuffle: Callable[[list[Trial]], None]) -> None:
-        """heat: seconds that a GEMM runs before it is timed, rests not counted."""
+        """heat: seconds that GEMMs run before they are timed, rests not counted."""
         while not self.attempt(rounds, repeats, heat if self.operation == "gemm" else 0.0, shuffle):
             self.pause = max(FIRST_PAUSE, 2 * self.pause)
             if self.pause > LONGEST_PAUSE:
@@ -209,27 +218,44 @@ class Comparison:
     def attempt(self, rounds: int, repeats: int, heat: float,
                 shuffle: Callable[[list[Trial]], None]) -> bool:
         """False as soon as the pause is too short for a contender: what was measured is dropped."""
-        order = list(self.trials)
-        for trial in order:
+        for trial in self.trials:
             trial.microseconds.clear()
-        for _ in range(rounds):
+            trial.alone.clear()
+
+        def take_turns(heat: float) -> Iterator[tuple[Trial, list[float] | None]]:
+            order = list(self.trials)
             shuffle(order)  # who comes after whom must not matter
             for trial in order:
-                times = trial.stretch(self.sets, heat, repeats, self.pause)
+                yield trial, trial.stretch(self.sets, heat, repeats, self.pause)
+
+        spent = 0.0
+        while spent < heat:
+            for _, times in take_turns(0.0):
+                if times is None:
+                    return False
+                spent += 1e-6 * (1 + LEAD) * sum(times)
+        for _ in range(rounds):
+            for trial, times in take_turns(0.0):
                 if times is None:
                     return False
                 trial.microseconds += times
+        for _ in range(ALONE if heat else 0):
+            for trial, times in take_turns(heat):
+                if times is None:
+                    return False
+                trial.alone += times
         return True
 
     def rows(self) -> list[list[Any]]:
         medians = {t.library: statistics.median(t.microseconds) for t in self.trials}
+        alone = {t.library: statistics.median(t.alone or [math.nan]) for t in self.trials}
         copy = medians.get("copy", math.nan)
         to_rate = 1e-6 if self.operation == "gemm" else 1e-3
         return [[self.operation, self.what, "x".join(map(str, self.shape)), t.library,
                  len(t.microseconds), medians[t.library], max(t.microseconds), min(t.microseconds),
                  copy / medians[t.library], self.work / medians[t.library] * to_rate,
                  medians[t.library] / medians["binade"], t.differs, t.differs_eager,
-                 self.pause * 1e3]
+                 self.pause * 1e3, alone[t.library], alone[t.library] / alone["binade"]]
                 for t in self.trials]
 
 
@@ -361,7 +387,8 @@ def measure(options: argparse.Namespace) -> tuple[list[list[Any]], list[str]]:
         unit = "TFLOP/s" if comparison.operation == "gemm" else "GB/s"
         for row in rows[-len(comparison.trials):]:
             print(f"{row[0]:8} {row[1]:14} {row[2]:16} {row[3]:13} {row[5]:8.1f} us {row[9]:7.0f} "
-                  f"{unit:7} binade over it {row[10]:5.2f}   differs {row[11]}", flush=True)
+                  f"{unit:7} binade over it {row[10]:6.3f}, alone {row[15]:6.3f}   "
+                  f"differs {row[11]}", flush=True)
     return rows, refusals
 
 
@@ -369,7 +396,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default=",".join(OPERATIONS), help="some of these")
     parser.add_argument("--repeats", type=int, default=15, help="timed calls of each in a round")
-    parser.add_argument("--rounds", type=int, default=4, help="in which each has its turn")
+    parser.add_argument("--rounds", type=int, default=20, help="in which each has its turn")
     parser.add_argument("--seed", type=int, default=1234)
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, one round of 3 calls")
     parser.add_argument("--plot", action="store_true", help="draw it, too: needs matplotlib")
@@ -414,12 +441,14 @@ def main() -> None:
         words += ["--only", ",".join(options.only)]
     words += ["--smoke"] if options.smoke else [
         "--repeats", str(options.repeats), "--rounds", str(options.rounds)]
+    alone = "" if options.smoke else (
+        f"; alone: {ALONE} rounds in which each GEMM first runs for a quarter of a second")
     path = options.out / "device_peers.csv"
     write_csv(path, COLUMNS, rows, command=shlex.join(words), seed=options.seed,
               device=binade.cuda.devices(), notes=[
         f"torch {torch.__version__}; normal numbers, arrays take turns beyond the L2; contenders "
-        "in rounds of changing order, each alone before it is timed, a GEMM for a quarter of a "
-        "second",
+        f"take turns in rounds of changing order, GEMMs after {0 if options.smoke else HEAT} s of "
+        f"that{alone}",
         *refusals])
     print(path)
     if options.plot:

@@ -3,9 +3,11 @@ import csv
 import importlib.util
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
+import types
 
 EXPERIMENTS = pathlib.Path(os.environ["BINADE_SOURCE"]) / "experiments"
 SKIPPED = 77
@@ -31,7 +33,7 @@ def script():
 def check_refusals(folder):
     """One line, and nothing written."""
     out = folder / "none"
-    for words, expected in ((["--repeats", "0"], "1 to 100"), (["--repeats", "101"], "1 to 100"),
+    for words, expected in ((["--repeats", "0"], "1 to 64"), (["--repeats", "65"], "1 to 64"),
                             (["--repeats", "few"], "few"), (["--rounds", "0"], "rounds"),
                             (["--seed", "-1"], "seed"), (["--only", "casts,gem"], "'gem'")):
         done = run(*words, "--out", out)
@@ -59,10 +61,11 @@ def check_figure(module, folder):
     for operation, what, libraries in (("cast", "bf16 to e4m3", ("torch", *compiled)),
                                        ("quantise", "bf16 1x128", compiled)):
         rows += [[operation, what, "8192x7168", library, 60, 60 + 5 * i, 70 + 5 * i, 58 + 5 * i,
-                  61 / (60 + 5 * i), 2900, 1 + i / 12, 1234 * i, -1, 2]
+                  61 / (60 + 5 * i), 2900, 1 + i / 12, 1234 * i, -1, 2, "nan", "nan"]
                  for i, library in enumerate(libraries)]
     for shape in ("8192x8192x8192", "64x7168x16384"):
-        rows += [["gemm", what, shape, library, 60, 900, 990, 850, "nan", rate, 1200 / rate, 0, -1, 0]
+        rows += [["gemm", what, shape, library, 60, 900, 990, 850, "nan", rate, 1200 / rate, 0, -1,
+                  0, 910, 1200 / rate]
                  for what in module.GEMMS for library, rate in (("binade", 1200), ("torch", 1190))]
     table = folder / "device_peers.csv"
     for operations in (("cast", "quantise", "gemm"), ("cast",), ("gemm",)):
@@ -79,6 +82,70 @@ def check_figure(module, folder):
                           capture_output=True, text=True, check=False)
     assert done.returncode != 0 and not picture.exists()
     assert done.stderr.startswith("nothing to draw") and done.stderr.count("\n") == 1, done.stderr
+
+
+class Device:
+    """Stands in for torch.cuda: calls are queued at the host's time and run one after the other,
+    slower the longer the device has been busy with what draws more power."""
+
+    def __init__(self, cycles):
+        self.host = self.device = self.heat = 0.0
+        self.cycles = cycles
+
+    def Event(self, enable_timing):
+        assert enable_timing
+        return Mark(self)
+
+    def call(self, seconds, power):
+        begin = max(self.device, self.host)
+        self.heat *= 0.5 ** ((begin - self.device) / 0.01)
+        self.heat += (power - self.heat) * (1 - 0.5 ** (seconds / 0.01))
+        self.device = begin + seconds * (1 + self.heat)
+        self.host += 20e-6
+
+    def synchronize(self):
+        self.host = max(self.host, self.device)
+
+    def _sleep(self, cycles):
+        self.device = max(self.device, self.host) + cycles / self.cycles
+
+
+class Mark:
+    def __init__(self, device):
+        self.of = device
+
+    def record(self):
+        self.at = max(self.of.device, self.of.host)
+
+    def query(self):
+        return self.at <= self.of.host
+
+    def elapsed_time(self, later):
+        return 1e3 * (later.at - self.at)
+
+
+def check_turns(module):
+    """What a comparison makes of contenders whose times are known: in turns the ratio of their
+    work, alone that of their power, too; and it waits where the host is slower than the device."""
+    measured = {}
+    for operation, seconds in (("gemm", 100e-6), ("gemm", 15e-6), ("cast", 60e-6)):
+        device = Device(module.CYCLES)
+        module.torch = types.SimpleNamespace(cuda=device)
+        comparison = module.Comparison(operation, "what", (1, 1), 1.0, 2)
+        for library, longer, power in (("binade", 1.0, 0.3), ("torch", 1.1, 0.2)):
+            comparison.trials.append(module.Trial(
+                library, lambda at, s=seconds * longer, p=power, d=device: d.call(s, p)))
+        comparison.measure(4, 15, 0.05, random.Random(1).shuffle)
+        rows = [dict(zip(module.COLUMNS, row, strict=True)) for row in comparison.rows()]
+        measured[operation, seconds] = rows[1]
+        assert rows[0]["repeats"] == 60 and rows[0]["binade_over"] == 1.0, rows[0]
+    long, short, cast = measured.values()
+    # Of the last 15 calls of 45 at 100 us a contender meets some of its own heat, no more.
+    assert abs(long["binade_over"] / 1.1 - 1) < 0.03, long
+    assert abs(long["alone_over"] / (1.1 * 1.2 / 1.3) - 1) < 0.01, long
+    assert long["rest [ms]"] == 0 and short["rest [ms]"] > 0 and cast["rest [ms]"] == 0
+    assert abs(short["binade_over"] / 1.1 - 1) < 0.03, short
+    assert cast["alone_over"] != cast["alone_over"], cast
 
 
 def check_a_run(folder):
@@ -112,6 +179,7 @@ def main():
             print("no matplotlib here: no figure was tested")
         else:
             check_figure(module, folder)
+        check_turns(script())
         if reason := module.why_not():
             print(f"{reason}: only refusals and the figure were tested")
             return SKIPPED
