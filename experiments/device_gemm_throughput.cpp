@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <stdexcept>
 
@@ -162,19 +163,26 @@ class Bench {
     }
   }
 
-  /// Every trial in turn, alone for a while as in use, then all again the other way round. Each is
-  /// warmed up until its own heat, not that of the one before, sets the clock.
-  void run(std::size_t rounds, std::size_t repeats, Progress& progress) {
-    compare();
-    for (std::size_t round = 0; round < rounds; ++round) {
-      for (std::size_t i = 0; i < trials_.size(); ++i) {
-        Trial& trial = trials_[round % 2 == 0 ? i : trials_.size() - 1 - i];
-        const double once = cuda::time_launches(trial.launch, 1, 1).front() * 1e-6;
-        const auto warm_up = static_cast<std::size_t>(kWarmUpSeconds / once) + 1;
-        const auto times = cuda::time_launches(trial.launch, repeats, warm_up);
-        trial.microseconds.insert(trial.microseconds.end(), times.begin(), times.end());
+  /// The trials of one path take turns, back and forth: so all meet one clock, which the power
+  /// limit changes by tenths within a second. Before they are timed they have done so for a while.
+  void run(const GemmPath& path, std::size_t rounds, std::size_t repeats) {
+    compare(path);
+    std::vector<Trial*> contenders = trials_of(path);
+    const auto take_turns = [&](const auto& use) {
+      for (Trial* trial : contenders) {
+        use(*trial, cuda::time_launches(trial->launch, repeats, kLead * repeats));
       }
-      progress.step();
+      std::ranges::reverse(contenders);
+    };
+    for (double seconds = 0; seconds < kWarmUpSeconds;) {
+      take_turns([&](Trial&, const std::vector<double>& times) {
+        seconds += 1e-6 * (1 + kLead) * std::accumulate(times.begin(), times.end(), 0.0);
+      });
+    }
+    for (std::size_t round = 0; round < rounds; ++round) {
+      take_turns([](Trial& trial, const std::vector<double>& times) {
+        trial.microseconds.insert(trial.microseconds.end(), times.begin(), times.end());
+      });
     }
   }
 
@@ -199,12 +207,21 @@ class Bench {
     return 2 * 4096 * device.multiprocessors * device.clock_hz * 1e-12;
   }
 
+  static bool is_same(const GemmPath& a, const GemmPath& b) {
+    return a.scaling == b.scaling && a.interval == b.interval;
+  }
+
+  std::vector<Trial*> trials_of(const GemmPath& path) {
+    std::vector<Trial*> list;
+    for (Trial& t : trials_) {
+      if (is_same(t.path, path)) list.push_back(&t);
+    }
+    return list;
+  }
+
   const Trial* peer_of(const Trial& trial) const {
     for (const Trial& t : trials_) {
-      if (t.is_peer && t.path.scaling == trial.path.scaling &&
-          t.path.interval == trial.path.interval) {
-        return &t;
-      }
+      if (t.is_peer && is_same(t.path, trial.path)) return &t;
     }
     return nullptr;
   }
@@ -217,24 +234,26 @@ class Bench {
   }
 
   /// Counts the outputs that are not the peer's to the bit.
-  void compare() {
+  void compare(const GemmPath& path) {
     const std::size_t width = static_cast<std::size_t>(output_.container_bits()) / 8;
-    for (const Trial& peer : trials_) {
-      if (!peer.is_peer) continue;
-      const auto theirs = result_of(peer);
-      for (Trial& trial : trials_) {
-        if (trial.is_peer || peer_of(trial) != &peer) continue;
-        const auto ours = result_of(trial);
-        trial.differs = 0;
-        if (ours == theirs) continue;
-        for (std::size_t i = 0; i < ours.size(); i += width) {
-          if (std::memcmp(&ours[i], &theirs[i], width) != 0) ++trial.differs;
-        }
+    std::vector<std::uint8_t> theirs;
+    for (const Trial* trial : trials_of(path)) {
+      if (trial->is_peer) theirs = result_of(*trial);
+    }
+    for (Trial* trial : trials_of(path)) {
+      if (trial->is_peer || theirs.empty()) continue;
+      const auto ours = result_of(*trial);
+      trial->differs = 0;
+      if (ours == theirs) continue;
+      for (std::size_t i = 0; i < ours.size(); i += width) {
+        if (std::memcmp(&ours[i], &theirs[i], width) != 0) ++trial->differs;
       }
     }
   }
 
   static constexpr double kWarmUpSeconds = 0.25;
+  /// Times as many launches before those that are timed: what another has left in the caches goes.
+  static constexpr std::size_t kLead = 2;
   GemmShape shape_;
   FloatFormat output_;
   Matrices matrices_;
@@ -248,7 +267,8 @@ Table run(const Arguments& arguments) {
   if (library_path != "none") library.emplace(library_path);
   const auto shapes = arguments.text_list("shapes"), paths = arguments.text_list("paths");
   const std::size_t rounds = size_argument(arguments, "rounds");
-  Progress progress{arguments, shapes.size() * rounds};
+  const std::size_t repeats = size_argument(arguments, "repeats");
+  Progress progress{arguments, shapes.size() * paths.size()};
   Table table;
   for (const std::string& shape : shapes) {
     Bench bench(parse_gemm_shape(shape), parse_format(arguments.text("output")).format,
@@ -256,18 +276,21 @@ Table run(const Arguments& arguments) {
     for (const std::string& text : paths) {
       const GemmPath path = parse_gemm_path(text);
       bench.add_ours(path, arguments.text("tiles") == "all");
-      if (!library || !path.has_peer()) continue;
-      if (const auto refusal = bench.add_peer(path, *library)) {
-        table.notes.push_back(shape + " " + text + ": " + *refusal);
+      if (library && path.has_peer()) {
+        if (const auto refusal = bench.add_peer(path, *library)) {
+          table.notes.push_back(shape + " " + text + ": " + *refusal);
+        }
       }
+      bench.run(path, rounds, repeats);
+      progress.step();
     }
-    bench.run(rounds, size_argument(arguments, "repeats"), progress);
     bench.fill(table);
   }
   table.notes.push_back("on " + cuda::describe_devices());
   table.notes.push_back(
-      "every launch alone between two events; a kernel runs by itself for a quarter of a second "
-      "before it is timed, then the next, in rounds that alternate their order; inputs rotated through 256 MB, normal numbers in e4m3");
+      "every launch alone between two events; kernels with the same scaling and interval take "
+      "turns, back and forth, for a quarter of a second and then timed; inputs rotated through 256 "
+      "MB, normal numbers in e4m3");
   return table;
 }
 
@@ -294,7 +317,7 @@ Experiment device_gemm_throughput() {
       {"output", "bf16", "", "format of D", {"bf16", "fp32"}},
       {"tiles", "best", "", "of our kernel: the one that it chooses, or all", {"best", "all"}},
       {"library", "libcublasLt.so.13", "none", "cuBLASLt: name or path, or none", {}},
-      {"rounds", "4", "1", "every kernel has its turn in each; an even number is fair", {}},
+      {"rounds", "20", "1", "every kernel has its turn in each; an even number is fair", {}},
       {"repeats", "15", "3", "timed runs of a kernel in a round", {}},
       seed_parameter(),
   };
@@ -314,7 +337,8 @@ Experiment device_gemm_throughput() {
       {"share_of_peer", "", "median rate over cuBLASLt's with the same scaling and accumulation"},
       {"differs", "", "outputs whose bits are not cuBLASLt's; -1 where it has no such product"},
       {"share_of_peak", "", "of 4096 products a cycle and multiprocessor at the highest clock"},
-      {"registers", "", "of a thread of our kernel at its start, before warpgroups share them anew"},
+      {"registers", "",
+       "of a thread of our kernel at its start, before warpgroups share them anew"},
       {"local_memory", "B", "of a thread of our kernel: spilled registers"},
   };
   e.measures_time = true;
