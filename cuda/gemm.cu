@@ -12,6 +12,7 @@
 #include "binade/cuda/memory.hpp"
 #include "check.cuh"
 #include "gemm_variants.cuh"
+#include "launcher.cuh"
 #include "multiprocessors.cuh"
 #include "tensor_map.hpp"
 
@@ -117,8 +118,7 @@ cudaLaunchConfig_t configure(const GemmVariant& v, int clusters, LaunchAttribute
   const auto size = static_cast<unsigned>(v.cluster_size());
   attributes[0].id = cudaLaunchAttributeClusterDimension;
   attributes[0].val.clusterDim = {size, 1, 1};
-  attributes[1].id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attributes[1].val.programmaticStreamSerializationAllowed = 1;
+  attributes[1] = overlap_attribute();
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(clusters) * size);
   config.blockDim = dim3(static_cast<unsigned>(v.threads));

@@ -9,6 +9,15 @@
 
 namespace binade::cuda {
 
+/// Of a kernel that may begin before the launch ahead of it has ended, and awaits that itself
+/// (ptx/grid.cuh).
+inline cudaLaunchAttribute overlap_attribute() {
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  return attribute;
+}
+
 /// Launches kernels on the default stream or, given somewhere to put them, gathers their facts.
 class Launcher {
  public:
@@ -22,15 +31,12 @@ class Launcher {
     check_launch(name);
   }
 
-  /// The same for a kernel that may begin before the launch ahead of it has ended, and awaits that
-  /// itself (ptx/grid.cuh).
+  /// The same with overlap_attribute.
   template <class... Parameters, class... Arguments>
   void overlapping(const char* name, void (*kernel)(Parameters...), unsigned blocks,
                    unsigned threads, const Arguments&... arguments) const {
     if (facts_ != nullptr) return note(name, kernel);
-    cudaLaunchAttribute attribute{};
-    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attribute.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchAttribute attribute = overlap_attribute();
     cudaLaunchConfig_t config{};
     config.gridDim = dim3(blocks);
     config.blockDim = dim3(threads);

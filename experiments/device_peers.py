@@ -15,10 +15,10 @@ each time, until the last call is queued before the first begins; and then it wa
 every contender, since a device that has rested runs faster.
 
 Contenders take turns, some calls each, in rounds of changing order: so all meet the same clock,
-which under a GEMM's load changes by tenths within a second. GEMMs have first taken turns for a
-quarter of a second, untimed. After that each GEMM runs alone for as long and is timed again, at the
-clock that its own power leaves it: a second figure, less steady. Inputs take turns beyond the L2,
-a call's result has an array of its own, and scales lie as each library takes them.
+which under a GEMM's load changes by tenths within a second. Each GEMM has first run for a quarter
+of a second, untimed. After that each runs alone for as long and is timed again, at the clock that
+its own power leaves it: a second figure, less steady. Inputs take turns beyond the L2, a call's
+result has an array of its own, and scales lie as each library takes them.
 
 torch's quantisers are DeepGEMM's words (recipe deepgemm-cuda) for each granularity, compiled.
 Compiled code divides to within two units in the last place, not to the nearest, so the package's
@@ -85,7 +85,7 @@ SHAPES = ((8192, 8192, 8192), (4096, 4096, 4096), (4096, 7168, 2048), (4096, 211
           (4096, 24576, 1536), (64, 7168, 16384))
 SMALL_SHAPES = ((256, 512, 512),)
 BEYOND_CACHES = 1 << 29  # bytes that inputs take turns through
-HEAT = 0.25  # seconds that GEMMs run before they are timed, in turns and alone
+HEAT = 0.25  # seconds that each GEMM runs before it is timed, in turns and alone
 ALONE = 3  # rounds in which each runs alone
 LEAD = 2  # times as many calls before those timed, which find what another contender has left
 MOST_REPEATS = 64  # with those before, and the launches of each they fit into the device's queue
@@ -209,7 +209,7 @@ class Comparison:
 
     def measure(self, rounds: int, repeats: int, heat: float,
                 shuffle: Callable[[list[Trial]], None]) -> None:
-        """heat: seconds that GEMMs run before they are timed, rests not counted."""
+        """heat: seconds that each GEMM runs before it is timed, rests not counted."""
         while not self.attempt(rounds, repeats, heat if self.operation == "gemm" else 0.0, shuffle):
             self.pause = max(FIRST_PAUSE, 2 * self.pause)
             if self.pause > LONGEST_PAUSE:
@@ -228,22 +228,13 @@ class Comparison:
             for trial in order:
                 yield trial, trial.stretch(self.sets, heat, repeats, self.pause)
 
-        spent = 0.0
-        while spent < heat:
-            for _, times in take_turns(0.0):
+        for _ in take_turns(heat):  # the first calls find no memory yet: these may run dry
+            pass
+        for alone in [False] * rounds + [True] * (ALONE if heat else 0):
+            for trial, times in take_turns(heat if alone else 0.0):
                 if times is None:
                     return False
-                spent += 1e-6 * (1 + LEAD) * sum(times)
-        for _ in range(rounds):
-            for trial, times in take_turns(0.0):
-                if times is None:
-                    return False
-                trial.microseconds += times
-        for _ in range(ALONE if heat else 0):
-            for trial, times in take_turns(heat):
-                if times is None:
-                    return False
-                trial.alone += times
+                (trial.alone if alone else trial.microseconds).extend(times)
         return True
 
     def rows(self) -> list[list[Any]]:
@@ -442,13 +433,12 @@ def main() -> None:
     words += ["--smoke"] if options.smoke else [
         "--repeats", str(options.repeats), "--rounds", str(options.rounds)]
     alone = "" if options.smoke else (
-        f"; alone: {ALONE} rounds in which each GEMM first runs for a quarter of a second")
+        f", after each GEMM has run for {HEAT} s; alone: {ALONE} rounds with as much before each")
     path = options.out / "device_peers.csv"
     write_csv(path, COLUMNS, rows, command=shlex.join(words), seed=options.seed,
               device=binade.cuda.devices(), notes=[
         f"torch {torch.__version__}; normal numbers, arrays take turns beyond the L2; contenders "
-        f"take turns in rounds of changing order, GEMMs after {0 if options.smoke else HEAT} s of "
-        f"that{alone}",
+        f"take turns in rounds of changing order{alone}",
         *refusals])
     print(path)
     if options.plot:
