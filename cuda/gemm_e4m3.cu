@@ -21,7 +21,7 @@ const std::vector<GemmVariant>& gemm_variants_e4m3() {
   static const std::vector<GemmVariant> variants = {
       // one chain over all of K
       tile<2, 256, 0, kShared, 2>(0.72),
-      tile<2, 176, 0, kTiles, 2, 1, 8>(0.76),
+      tile<2, 176, 0, kTiles, 2, 1, 16>(0.76),
       tile<2, 192, 0, kTiles, 2, 1, 8>(0.775),
       tile<1, 56, 0, kShared, 1, 2>(0.33),
       // promoted every 128, or every few 128

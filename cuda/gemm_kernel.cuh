@@ -119,6 +119,10 @@ class Consumer {
 
  private:
   static constexpr int kSteps = kBlockK / 32;
+  /// Blocks of K after which the last tile's other rows are done: so long does a warp take to
+  /// write.
+  static constexpr int kBlocksApart = 3;
+  static_assert(kBlocksApart <= Tile::kStages);
   static constexpr int kRowBlock = kRowsOfWarpgroup * kBlockK / 16;  ///< of A, as tile_address
   using Sums = float[Tile::kCols / 2];                               ///< of 64 rows of a whole tile
   template <int kSums>
@@ -149,17 +153,21 @@ class Consumer {
   __device__ __forceinline__ void run_tile(const TileWalk<Tile>& walk,
                                            PromotionScales<Tile>& scales, int row, int col) {
     float sums[Tile::kRowParts][kCols / 2];
+    bool ahead = false;  // the first rows are done, others are still multiplied
     if constexpr (Tile::kOverlap == Overlap::kTurns) {
       accumulate_in_turns(sums[0], scales, col);
     } else if constexpr (Tile::kPromotes) {
       accumulate_one_by_one(sums[0], scales, col);
     } else {
-      accumulate(sums);
+      ahead = Tile::kRowParts > 1 && walk.ended() && args_.k_blocks > kBlocksApart;
+      accumulate(sums, ahead);
     }
     epilogue_.await_scales();
-#pragma unroll
-    for (int part = 0; part < Tile::kRowParts; ++part) {
-      write(sums[part], row, col, part, walk.ended() && owns_stages());
+    const bool at_end = walk.ended() && owns_stages();
+    write(sums[0], row, col, 0, at_end);
+    if constexpr (Tile::kRowParts > 1) {
+      await_other_rows(sums[1], ahead);
+      write(sums[1], row, col, 1, at_end);
     }
   }
 
@@ -253,9 +261,10 @@ class Consumer {
     ptx::pin(chain);
   }
 
-  /// One chain over all of K: while a block is multiplied, the one before is released.
+  /// One chain over all of K: while a block is multiplied, the one before is released. With
+  /// `ahead` the second part of the rows is left behind.
   template <int kSums>
-  __device__ void accumulate(float (&sums)[Tile::kRowParts][kSums]) {
+  __device__ void accumulate(float (&sums)[Tile::kRowParts][kSums], bool ahead) {
     // Else ptxas takes the sums of either width to live through the whole loop over tiles.
 #pragma unroll
     for (auto& part : sums) {
@@ -263,8 +272,9 @@ class Consumer {
       for (float& sum : part) sum = 0.0f;
     }
     int previous = 0;
+    const int side_by_side = args_.k_blocks - (ahead ? kBlocksApart : 0);
     await_turn();
-    for (int block = 0; block < args_.k_blocks; ++block, stage_.advance()) {
+    for (int block = 0; block < side_by_side; ++block, stage_.advance()) {
       wait_full();
 #pragma unroll
       for (int part = 0; part < Tile::kRowParts; ++part) {
@@ -274,11 +284,44 @@ class Consumer {
       if (block > 0) release(previous);
       previous = stage_.at;
     }
-    pass_turn();
-    ptx::wgmma_wait<0>();
-#pragma unroll
-    for (auto& part : sums) ptx::pin(part);
+    if (Tile::kRowParts > 1 && ahead) {
+      issue_apart(sums);
+      pass_turn();
+      ptx::wgmma_wait<kBlocksApart>();
+    } else {
+      pass_turn();
+      ptx::wgmma_wait<0>();
+    }
+    ptx::pin(sums[0]);
     release(previous);
+  }
+
+  /// The last blocks of K: first those of the first rows, so that these are written while the
+  /// others are multiplied, which at the end no other tile's multiplications would hide.
+  template <int kSums>
+  __device__ __forceinline__ void issue_apart(float (&sums)[Tile::kRowParts][kSums]) {
+    RingPlace<Tile::kStages> second = stage_;
+#pragma unroll
+    for (int block = 0; block < kBlocksApart; ++block, stage_.advance()) {
+      wait_full();
+      issue(sums[0], stage_.at, 0, 0, true);
+    }
+#pragma unroll
+    for (int block = 0; block < kBlocksApart; ++block, second.advance()) {
+      issue(sums[Tile::kRowParts - 1], second.at, Tile::kRowParts - 1, 0, true);
+    }
+  }
+
+  /// Until the second part of the rows is done, whose last stages are released if it was behind.
+  template <int kSums>
+  __device__ __forceinline__ void await_other_rows(float (&sums)[kSums], bool behind) {
+    ptx::wgmma_wait<0>();
+    ptx::pin(sums);
+    if (!behind) return;
+#pragma unroll
+    for (int back = 1; back <= kBlocksApart; ++back) {
+      release((stage_.at + Tile::kStages - back) % Tile::kStages);
+    }
   }
 
   /// Chains that join FP32 sums; the first are on their way. What can be done while a chain is

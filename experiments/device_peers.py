@@ -9,10 +9,10 @@ torch's copy_ of as many bytes.
 
 A time is that between CUDA events around one call, and calls are queued ahead of the device: the
 package works on the legacy default stream, which no graph can capture, and Python may take longer
-to launch a kernel than the device to run it. Twice as many calls go before those that are timed.
-Where the queue runs dry nevertheless, the device waits first (torch.cuda._sleep), twice as long
-each time, until the last call is queued before the first begins; and then it waits as long for
-every contender, since a device that has rested runs faster.
+to launch a kernel than the device to run it. Before those that are timed twice as many calls go,
+or four or eight times as many, until the last is queued before the first begins. Where the queue
+runs dry nevertheless, the device waits first (torch.cuda._sleep), twice as long each time; and then
+it waits as long for every contender, since a device that has rested runs faster.
 
 Contenders take turns, some calls each, in rounds of changing order: so all meet the same clock,
 which under a GEMM's load changes by tenths within a second. Each GEMM has first run for a quarter
@@ -69,7 +69,8 @@ COLUMNS = {
     "binade_over": "this median time over the package's: how many times as fast the package is",
     "differs": "results whose bits are not the package's, codes and scales; -1 for a copy",
     "differs_eager": "the same of torch's words run eagerly, of a quantiser; else -1",
-    "rest [ms]": "for which the device waits before so many calls, while they are queued",
+    "ahead": "calls before those that are timed, for each of them",
+    "rest [ms]": "for which the device waits before them, while calls are queued",
     "time_alone [us]": "of a GEMM, the median time of a call after others of its own; else nan",
     "alone_over": "as binade_over, of these times",
 }
@@ -87,8 +88,9 @@ SMALL_SHAPES = ((256, 512, 512),)
 BEYOND_CACHES = 1 << 29  # bytes that inputs take turns through
 HEAT = 0.25  # seconds that each GEMM runs before it is timed, in turns and alone
 ALONE = 3  # rounds in which each runs alone
-LEAD = 2  # times as many calls before those timed, which find what another contender has left
-MOST_REPEATS = 64  # with those before, and the launches of each they fit into the device's queue
+# Times as many calls before those timed, which find what another contender has left.
+LEADS = (2, 4, 8)
+MOST_REPEATS = 64  # with twice as many before, and the launches of each, the device's queue is full
 CYCLES = 2e9  # of the device's clock a second, about
 FIRST_PAUSE, LONGEST_PAUSE = 2e-3, 2.0  # seconds
 
@@ -118,19 +120,21 @@ class Trial:
     microseconds: list[float] = field(default_factory=list)  # in turns
     alone: list[float] = field(default_factory=list)
 
-    def stretch(self, sets: int, heat: float, repeats: int, pause: float) -> list[float] | None:
-        """Microseconds of `repeats` calls, before which the device waits; None where one may have
-        waited for the host. heat: seconds for which it has run in the same way before."""
+    def stretch(self, sets: int, heat: float, repeats: int, lead: int,
+                pause: float) -> list[float] | None:
+        """Microseconds of `repeats` calls after `lead` times as many, before which the device waits;
+        None where one may have waited for the host. heat: seconds for which it has run in the same
+        way before."""
         turn, kept = itertools.count(), [None] * sets
 
         def call() -> None:  # the result stays, so that the next has another place
             at = next(turn) % sets
             kept[at] = self.run(at)
 
-        cold = math.ceil(heat / seconds_of(call, pause) / (1 + LEAD) / repeats) if heat else 0
+        cold = math.ceil(heat / seconds_of(call, pause) / (1 + lead) / repeats) if heat else 0
         for _ in range(cold):
-            timed(call, repeats, pause)
-        return timed(call, repeats, pause)
+            timed(call, repeats, lead, pause)
+        return timed(call, repeats, lead, pause)
 
 
 def seconds_of(call: Callable[[], None], pause: float) -> float:
@@ -152,11 +156,11 @@ def rest(pause: float) -> None:
         torch.cuda._sleep(int(pause * CYCLES))
 
 
-def timed(call: Callable[[], None], repeats: int, pause: float) -> list[float] | None:
+def timed(call: Callable[[], None], repeats: int, lead: int, pause: float) -> list[float] | None:
     """Microseconds of each call; None where one may have waited for the host."""
     events = [torch.cuda.Event(enable_timing=True) for _ in range(repeats + 1)]
     rest(pause)
-    for _ in range(LEAD * repeats):
+    for _ in range(lead * repeats):
         call()
     events[0].record()
     for event in events[1:]:
@@ -167,6 +171,17 @@ def timed(call: Callable[[], None], repeats: int, pause: float) -> list[float] |
     if not ahead:
         return None
     return [1e3 * begin.elapsed_time(end) for begin, end in itertools.pairwise(events)]
+
+
+def ways_to_queue() -> Iterator[tuple[int, float]]:
+    """How many times as many calls go ahead, and for how long the device waits before them: the
+    shortest first, and no rest where calls ahead will do."""
+    for lead in LEADS:
+        yield lead, 0.0
+    pause = FIRST_PAUSE
+    while pause <= LONGEST_PAUSE:
+        yield LEADS[0], pause
+        pause *= 2
 
 
 @dataclass
@@ -180,6 +195,7 @@ class Comparison:
     sets: int
     trials: list[Trial] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    lead: int = LEADS[0]
     pause: float = 0.0  # seconds for which the device waits while calls are queued
 
     def add_ours(self, run: Callable[[int], Any]) -> Any:
@@ -210,14 +226,14 @@ class Comparison:
     def measure(self, rounds: int, repeats: int, heat: float,
                 shuffle: Callable[[list[Trial]], None]) -> None:
         """heat: seconds that each GEMM runs before it is timed, rests not counted."""
-        while not self.attempt(rounds, repeats, heat if self.operation == "gemm" else 0.0, shuffle):
-            self.pause = max(FIRST_PAUSE, 2 * self.pause)
-            if self.pause > LONGEST_PAUSE:
-                raise RuntimeError(f"{self.title}: calls cannot be queued as fast as they run")
+        for self.lead, self.pause in ways_to_queue():
+            if self.attempt(rounds, repeats, heat if self.operation == "gemm" else 0.0, shuffle):
+                return
+        raise RuntimeError(f"{self.title}: calls cannot be queued as fast as they run")
 
     def attempt(self, rounds: int, repeats: int, heat: float,
                 shuffle: Callable[[list[Trial]], None]) -> bool:
-        """False as soon as the pause is too short for a contender: what was measured is dropped."""
+        """False as soon as the queue runs dry for a contender: what was measured is dropped."""
         for trial in self.trials:
             trial.microseconds.clear()
             trial.alone.clear()
@@ -226,7 +242,8 @@ class Comparison:
             order = list(self.trials)
             shuffle(order)  # who comes after whom must not matter
             for trial in order:
-                yield trial, trial.stretch(self.sets, heat, repeats, self.pause)
+                yield trial, trial.stretch(self.sets, heat, repeats, self.lead,
+                                           self.pause)
 
         for _ in take_turns(heat):  # the first calls find no memory yet: these may run dry
             pass
@@ -246,7 +263,7 @@ class Comparison:
                  len(t.microseconds), medians[t.library], max(t.microseconds), min(t.microseconds),
                  copy / medians[t.library], self.work / medians[t.library] * to_rate,
                  medians[t.library] / medians["binade"], t.differs, t.differs_eager,
-                 self.pause * 1e3, alone[t.library], alone[t.library] / alone["binade"]]
+                 self.lead, self.pause * 1e3, alone[t.library], alone[t.library] / alone["binade"]]
                 for t in self.trials]
 
 
@@ -378,7 +395,7 @@ def measure(options: argparse.Namespace) -> tuple[list[list[Any]], list[str]]:
         unit = "TFLOP/s" if comparison.operation == "gemm" else "GB/s"
         for row in rows[-len(comparison.trials):]:
             print(f"{row[0]:8} {row[1]:14} {row[2]:16} {row[3]:13} {row[5]:8.1f} us {row[9]:7.0f} "
-                  f"{unit:7} binade over it {row[10]:6.3f}, alone {row[15]:6.3f}   "
+                  f"{unit:7} binade over it {row[10]:6.3f}, alone {row[16]:6.3f}   "
                   f"differs {row[11]}", flush=True)
     return rows, refusals
 

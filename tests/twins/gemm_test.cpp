@@ -238,8 +238,12 @@ const FloatFormat kOutputs[] = {kFp32Format, Bf16::format};
 }  // namespace
 
 TEST_CASE("every scaling, interval, output and tile", "[gemm]") {
-  for (const Shape shape :
-       {Shape{1, 1, 1}, {70, 33, 100}, {70, 520, 128}, {128, 256, 512}, {300, 504, 1296}}) {
+  for (const Shape shape : {Shape{1, 1, 1},
+                            {70, 33, 100},
+                            {70, 520, 128},
+                            {200, 480, 384},
+                            {128, 256, 512},
+                            {300, 504, 1296}}) {
     for (const GemmScaling scaling : kScalings) {
       const Product product(shape, E4M3::format, E4M3::format, scaling, shape.m > 1);
       for (const int interval : intervals_of(scaling)) {
