@@ -122,7 +122,7 @@ class Consumer {
   /// Blocks of K after which the last tile's other rows are done: so long does a warp take to
   /// write.
   static constexpr int kBlocksApart = 3;
-  static_assert(kBlocksApart <= Tile::kStages);
+  static_assert(kBlocksApart < Tile::kStages, "the stage before them is released after them");
   static constexpr int kRowBlock = kRowsOfWarpgroup * kBlockK / 16;  ///< of A, as tile_address
   using Sums = float[Tile::kCols / 2];                               ///< of 64 rows of a whole tile
   template <int kSums>
