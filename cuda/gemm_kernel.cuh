@@ -119,10 +119,10 @@ class Consumer {
 
  private:
   static constexpr int kSteps = kBlockK / 32;
-  /// Blocks of K after which the last tile's other rows are done: so long does a warp take to
-  /// write.
-  static constexpr int kBlocksApart = 3;
-  static_assert(kBlocksApart < Tile::kStages, "the stage before them is released after them");
+  /// By how many blocks of K the last tile's second rows come after its first, while these are
+  /// written: for about as long.
+  static constexpr int kStagger = 3;
+  static_assert(kStagger < Tile::kStages, "the stage before them is released after them");
   static constexpr int kRowBlock = kRowsOfWarpgroup * kBlockK / 16;  ///< of A, as tile_address
   using Sums = float[Tile::kCols / 2];                               ///< of 64 rows of a whole tile
   template <int kSums>
@@ -153,20 +153,20 @@ class Consumer {
   __device__ __forceinline__ void run_tile(const TileWalk<Tile>& walk,
                                            PromotionScales<Tile>& scales, int row, int col) {
     float sums[Tile::kRowParts][kCols / 2];
-    bool ahead = false;  // the first rows are done, others are still multiplied
+    bool staggered = false;  // the second rows are still multiplied when the first are done
     if constexpr (Tile::kOverlap == Overlap::kTurns) {
       accumulate_in_turns(sums[0], scales, col);
     } else if constexpr (Tile::kPromotes) {
       accumulate_one_by_one(sums[0], scales, col);
     } else {
-      ahead = Tile::kRowParts > 1 && walk.ended() && args_.k_blocks > kBlocksApart;
-      accumulate(sums, ahead);
+      staggered = Tile::kRowParts > 1 && walk.ended() && args_.k_blocks > kStagger;
+      accumulate(sums, staggered);
     }
     epilogue_.await_scales();
     const bool at_end = walk.ended() && owns_stages();
     write(sums[0], row, col, 0, at_end);
     if constexpr (Tile::kRowParts > 1) {
-      await_other_rows(sums[1], ahead);
+      await_second_rows(sums[1], staggered);
       write(sums[1], row, col, 1, at_end);
     }
   }
@@ -261,10 +261,10 @@ class Consumer {
     ptx::pin(chain);
   }
 
-  /// One chain over all of K: while a block is multiplied, the one before is released. With
-  /// `ahead` the second part of the rows is left behind.
+  /// One chain over all of K: while a block is multiplied, the one before is released. Where
+  /// staggered, the second rows are not waited for.
   template <int kSums>
-  __device__ void accumulate(float (&sums)[Tile::kRowParts][kSums], bool ahead) {
+  __device__ void accumulate(float (&sums)[Tile::kRowParts][kSums], bool staggered) {
     // Else ptxas takes the sums of either width to live through the whole loop over tiles.
 #pragma unroll
     for (auto& part : sums) {
@@ -272,7 +272,7 @@ class Consumer {
       for (float& sum : part) sum = 0.0f;
     }
     int previous = 0;
-    const int side_by_side = args_.k_blocks - (ahead ? kBlocksApart : 0);
+    const int side_by_side = args_.k_blocks - (staggered ? kStagger : 0);
     await_turn();
     for (int block = 0; block < side_by_side; ++block, stage_.advance()) {
       wait_full();
@@ -284,10 +284,10 @@ class Consumer {
       if (block > 0) release(previous);
       previous = stage_.at;
     }
-    if (Tile::kRowParts > 1 && ahead) {
-      issue_apart(sums);
+    if (Tile::kRowParts > 1 && staggered) {
+      issue_staggered(sums);
       pass_turn();
-      ptx::wgmma_wait<kBlocksApart>();
+      ptx::wgmma_wait<kStagger>();
     } else {
       pass_turn();
       ptx::wgmma_wait<0>();
@@ -296,30 +296,30 @@ class Consumer {
     release(previous);
   }
 
-  /// The last blocks of K: first those of the first rows, so that these are written while the
-  /// others are multiplied, which at the end no other tile's multiplications would hide.
+  /// The last blocks of K: all of the first rows, then of the second. So the first are written
+  /// while the second are multiplied; after the last tile there is no other that would hide it.
   template <int kSums>
-  __device__ __forceinline__ void issue_apart(float (&sums)[Tile::kRowParts][kSums]) {
+  __device__ __forceinline__ void issue_staggered(float (&sums)[Tile::kRowParts][kSums]) {
     RingPlace<Tile::kStages> second = stage_;
 #pragma unroll
-    for (int block = 0; block < kBlocksApart; ++block, stage_.advance()) {
+    for (int block = 0; block < kStagger; ++block, stage_.advance()) {
       wait_full();
       issue(sums[0], stage_.at, 0, 0, true);
     }
 #pragma unroll
-    for (int block = 0; block < kBlocksApart; ++block, second.advance()) {
+    for (int block = 0; block < kStagger; ++block, second.advance()) {
       issue(sums[Tile::kRowParts - 1], second.at, Tile::kRowParts - 1, 0, true);
     }
   }
 
-  /// Until the second part of the rows is done, whose last stages are released if it was behind.
+  /// Until the second rows are done; where staggered, their last stages are released only now.
   template <int kSums>
-  __device__ __forceinline__ void await_other_rows(float (&sums)[kSums], bool behind) {
+  __device__ __forceinline__ void await_second_rows(float (&sums)[kSums], bool staggered) {
     ptx::wgmma_wait<0>();
     ptx::pin(sums);
-    if (!behind) return;
+    if (!staggered) return;
 #pragma unroll
-    for (int back = 1; back <= kBlocksApart; ++back) {
+    for (int back = 1; back <= kStagger; ++back) {
       release((stage_.at + Tile::kStages - back) % Tile::kStages);
     }
   }

@@ -11,8 +11,8 @@ A time is that between CUDA events around one call, and calls are queued ahead o
 package works on the legacy default stream, which no graph can capture, and Python may take longer
 to launch a kernel than the device to run it. Before those that are timed twice as many calls go,
 or four or eight times as many, until the last is queued before the first begins. Where the queue
-runs dry nevertheless, the device waits first (torch.cuda._sleep), twice as long each time; and then
-it waits as long for every contender, since a device that has rested runs faster.
+runs dry nevertheless, and once more, the device waits first (torch.cuda._sleep), twice as long each
+time; and then it waits as long for every contender, since a device that has rested runs faster.
 
 Contenders take turns, some calls each, in rounds of changing order: so all meet the same clock,
 which under a GEMM's load changes by tenths within a second. Each GEMM has first run for a quarter
@@ -90,7 +90,7 @@ HEAT = 0.25  # seconds that each GEMM runs before it is timed, in turns and alon
 ALONE = 3  # rounds in which each runs alone
 # Times as many calls before those timed, which find what another contender has left.
 LEADS = (2, 4, 8)
-MOST_REPEATS = 64  # with twice as many before, and the launches of each, the device's queue is full
+MOST_REPEATS = 64  # with twice as many before, and the launches of each, they fit into the queue
 CYCLES = 2e9  # of the device's clock a second, about
 FIRST_PAUSE, LONGEST_PAUSE = 2e-3, 2.0  # seconds
 
@@ -122,9 +122,8 @@ class Trial:
 
     def stretch(self, sets: int, heat: float, repeats: int, lead: int,
                 pause: float) -> list[float] | None:
-        """Microseconds of `repeats` calls after `lead` times as many, before which the device waits;
-        None where one may have waited for the host. heat: seconds for which it has run in the same
-        way before."""
+        """Microseconds of `repeats` calls, after `lead` times as many and a rest; None where one
+        may have waited for the host. heat: seconds for which it has run in the same way before."""
         turn, kept = itertools.count(), [None] * sets
 
         def call() -> None:  # the result stays, so that the next has another place
@@ -242,8 +241,9 @@ class Comparison:
             order = list(self.trials)
             shuffle(order)  # who comes after whom must not matter
             for trial in order:
-                yield trial, trial.stretch(self.sets, heat, repeats, self.lead,
-                                           self.pause)
+                way = self.sets, heat, repeats, self.lead, self.pause
+                # Once more, for the host may have been held up by something else.
+                yield trial, trial.stretch(*way) or trial.stretch(*way)
 
         for _ in take_turns(heat):  # the first calls find no memory yet: these may run dry
             pass

@@ -278,8 +278,10 @@ TEST_CASE("more tiles than the device holds at once", "[gemm]") {
     // The last tile's boxes lie in stages where its warpgroup alone has filled all of them.
     short_chains.check_tiles(0, Bf16::format);
     product.check_tiles(0, Bf16::format);
-    const Product long_chains({2100, 5000, 1000}, E4M3::format, E4M3::format, scaling, true);
-    long_chains.check_tiles(0, Bf16::format);
+    for (const std::size_t k : {640, 1000}) {
+      const Product longer({2100, 5000, k}, E4M3::format, E4M3::format, scaling, true);
+      for (const FloatFormat output : kOutputs) longer.check_tiles(0, output);
+    }
   }
 }
 
