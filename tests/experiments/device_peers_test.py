@@ -133,8 +133,8 @@ class Mark:
 
 def check_turns(module):
     """What a comparison makes of contenders whose times are known: in turns the ratio of their
-    work, alone that of their power, too. A host that was held up once is tried again; it queues more
-    calls ahead where it is hardly faster than the device, which rests where it is slower."""
+    work, alone that of their power, too. A host that was held up once is tried again; it queues
+    more calls ahead where it is hardly faster than the device, which rests where it is slower."""
     measured = {}
     for operation, seconds in (("gemm", 100e-6), ("gemm", 21e-6), ("gemm", 15e-6), ("cast", 60e-6)):
         device = Device(module.CYCLES)
