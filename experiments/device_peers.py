@@ -130,8 +130,8 @@ class Trial:
             at = next(turn) % sets
             kept[at] = self.run(at)
 
-        cold = math.ceil(heat / seconds_of(call, pause) / (1 + lead) / repeats) if heat else 0
-        for _ in range(cold):
+        before = math.ceil(heat / seconds_of(call, pause) / (1 + lead) / repeats) if heat else 0
+        for _ in range(before):
             timed(call, repeats, lead, pause)
         return timed(call, repeats, lead, pause)
 
@@ -237,18 +237,18 @@ class Comparison:
             trial.microseconds.clear()
             trial.alone.clear()
 
-        def take_turns(heat: float) -> Iterator[tuple[Trial, list[float] | None]]:
+        def in_turn() -> list[Trial]:
             order = list(self.trials)
             shuffle(order)  # who comes after whom must not matter
-            for trial in order:
-                way = self.sets, heat, repeats, self.lead, self.pause
-                # Once more, for the host may have been held up by something else.
-                yield trial, trial.stretch(*way) or trial.stretch(*way)
+            return order
 
-        for _ in take_turns(heat):  # the first calls find no memory yet: these may run dry
-            pass
+        for trial in in_turn():  # the first calls find no memory yet: these may run dry
+            trial.stretch(self.sets, heat, repeats, self.lead, self.pause)
         for alone in [False] * rounds + [True] * (ALONE if heat else 0):
-            for trial, times in take_turns(heat if alone else 0.0):
+            way = self.sets, heat if alone else 0.0, repeats, self.lead, self.pause
+            for trial in in_turn():
+                # Once more, for the host may have been held up by something else.
+                times = trial.stretch(*way) or trial.stretch(*way)
                 if times is None:
                     return False
                 (trial.alone if alone else trial.microseconds).extend(times)
