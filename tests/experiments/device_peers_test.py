@@ -152,6 +152,8 @@ def check_turns(module):
     # Of the last 15 calls of 45 at 100 us a contender meets some of its own heat, no more.
     assert abs(long["binade_over"] / 1.1 - 1) < 0.03, long
     assert abs(long["alone_over"] / (1.1 * 1.2 / 1.3) - 1) < 0.01, long
+    # Torch's draws less power than its opponent: in turns it meets a device no cooler than alone.
+    assert long["time [us]"] > 0.99 * long["time_alone [us]"], long
     assert long["ahead"] == 2 and long["rest [ms]"] == 0 and cast["rest [ms]"] == 0
     assert close["ahead"] > 2 and close["rest [ms]"] == 0, close
     assert short["ahead"] == 2 and short["rest [ms]"] > 0, short
